@@ -1,0 +1,123 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target of Apus compiles with: strict imports, no implicit existentials, no warnings.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "apus",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Apus", targets: ["Apus"]),
+        .executable(name: "apus", targets: ["apus"]),
+    ],
+    traits: [
+        .trait(name: "Hub", description: "Downloads from the Hugging Face hub over HTTPS (adds an HTTP client)."),
+        .default(enabledTraits: ["Hub"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+    ],
+    targets: [
+        // ground
+        .target(name: "CApusKernels", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "ApusCore", swiftSettings: strict),
+        // files
+        .target(name: "ApusFormats", dependencies: ["ApusCore"], swiftSettings: strict),
+        // numbers
+        .target(name: "ApusTensor", dependencies: ["CApusKernels", "ApusCore"], swiftSettings: strict),
+        // text
+        .target(name: "ApusTokenizers", dependencies: ["ApusFormats", "ApusCore"], swiftSettings: strict),
+        // layers
+        .target(name: "ApusNN", dependencies: ["ApusTensor", "ApusCore"], swiftSettings: strict),
+        // models
+        .target(name: "ApusModels", dependencies: ["ApusNN", "ApusFormats", "ApusTensor", "ApusCore"], swiftSettings: strict),
+        // engine
+        .target(name: "ApusChat", dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"], swiftSettings: strict),
+        .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"], swiftSettings: strict),
+        // face
+        .target(
+            name: "Apus",
+            dependencies: [
+                "ApusEngine", "ApusChat", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor", "ApusFormats", "ApusCore",
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "ApusEval", dependencies: ["Apus", "ApusCore"], swiftSettings: strict),
+        // front end
+        .target(
+            name: "ApusStore",
+            dependencies: [
+                "ApusFormats", "ApusCore",
+            ],
+            resources: [.embedInCode("catalogue.json")],
+            swiftSettings: strict
+        ),
+        // programs
+        .executableTarget(
+            name: "apus",
+            dependencies: [
+                "Apus", "ApusStore", "ApusEval", "ApusCore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/apus-program",
+            swiftSettings: strict
+        ),
+        // tests
+        .target(name: "ApusTestSupport", dependencies: ["ApusCore"], path: "Tests/ApusTestSupport", swiftSettings: strict),
+        .testTarget(name: "ApusCoreTests", dependencies: ["ApusCore", "ApusTestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "ApusFormatsTests",
+            dependencies: ["ApusFormats", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusTensorTests",
+            dependencies: ["ApusTensor", "CApusKernels", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusTokenizersTests",
+            dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusNNTests",
+            dependencies: ["ApusNN", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusModelsTests",
+            dependencies: ["ApusModels", "ApusNN", "ApusFormats", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusChatTests",
+            dependencies: ["ApusChat", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusEngineTests",
+            dependencies: ["ApusEngine", "ApusNN", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusTests",
+            dependencies: ["Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusStoreTests",
+            dependencies: ["ApusStore", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
+)

@@ -1,0 +1,84 @@
+/// How a tensor's elements are stored in a file: floats, or blocks of quantized values.
+///
+/// The raw values are GGUF's type numbers ("GGUF file format", section "Tensor types"). A row of a quantized type is
+/// a whole number of blocks.
+public enum ElementType: UInt32, Sendable, CaseIterable, CustomStringConvertible {
+    case f32 = 0
+    case f16 = 1
+    case q4_0 = 2
+    case q4_1 = 3
+    case q5_0 = 6
+    case q5_1 = 7
+    case q8_0 = 8
+    case q2K = 10
+    case q3K = 11
+    case q4K = 12
+    case q5K = 13
+    case q6K = 14
+    case iq4NL = 20
+    case iq4XS = 23
+    case bf16 = 30
+
+    /// Elements in a block: 1 for floats.
+    public var blockLength: Int {
+        switch self {
+        case .f32, .f16, .bf16: 1
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4NL: 32
+        case .q2K, .q3K, .q4K, .q5K, .q6K, .iq4XS: 256
+        }
+    }
+
+    /// Bytes of a block.
+    public var blockByteCount: Int {
+        switch self {
+        case .f32: 4
+        case .f16, .bf16: 2
+        case .q4_0, .iq4NL: 18
+        case .q4_1: 20
+        case .q5_0: 22
+        case .q5_1: 24
+        case .q8_0: 34
+        case .q2K: 84
+        case .q3K: 110
+        case .q4K: 144
+        case .q5K: 176
+        case .q6K: 210
+        case .iq4XS: 136
+        }
+    }
+
+    /// The name the field uses: `F32`, `Q4_K`, `IQ4_NL` …
+    public var description: String {
+        switch self {
+        case .f32: "F32"
+        case .f16: "F16"
+        case .bf16: "BF16"
+        case .q4_0: "Q4_0"
+        case .q4_1: "Q4_1"
+        case .q5_0: "Q5_0"
+        case .q5_1: "Q5_1"
+        case .q8_0: "Q8_0"
+        case .q2K: "Q2_K"
+        case .q3K: "Q3_K"
+        case .q4K: "Q4_K"
+        case .q5K: "Q5_K"
+        case .q6K: "Q6_K"
+        case .iq4NL: "IQ4_NL"
+        case .iq4XS: "IQ4_XS"
+        }
+    }
+
+    /// The type with the given name, in any case; nil if there is none.
+    public init?(name: String) {
+        let wanted = name.uppercased()
+        guard let match = Self.allCases.first(where: { $0.description == wanted }) else { return nil }
+        self = match
+    }
+
+    /// Bytes of a row of `elementCount` elements, or nil if it is not a whole number of blocks or overflows.
+    public func byteCount(elementCount: Int) -> Int? {
+        guard elementCount >= 0, elementCount % blockLength == 0 else { return nil }
+        let (bytes, overflow) = (elementCount / blockLength).multipliedReportingOverflow(by: blockByteCount)
+        return overflow ? nil : bytes
+    }
+}
