@@ -37,6 +37,12 @@ public struct FloatRows {
         return body(&span)
     }
 
+    /// Copies row `row` of `source` into row `target`.
+    package func copyRow(_ row: Int, of source: FloatRows, to target: Int) {
+        precondition(row >= 0 && row < source.rowCount && target >= 0 && target < rowCount && width == source.width)
+        (base + target * stride).update(from: source.base + row * source.stride, count: width)
+    }
+
     /// A copy of one row.
     public func row(_ row: Int) -> [Float] {
         withRow(row) { span in span.indices.map { span[$0] } }
