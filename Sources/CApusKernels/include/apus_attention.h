@@ -21,7 +21,8 @@ typedef struct apus_kv_append_args {
     int64_t key_stride, value_stride;
     int64_t kv_heads, head_dimension;
     const int32_t *_Nonnull positions;          ///< per row: position in its sequence
-    void *_Nonnull const *_Nonnull blocks;      ///< per row: this layer's block that holds the position, 64-byte aligned
+    void *_Nonnull const *_Nonnull blocks;      ///< per row: the block that holds the position, 64-byte aligned
+    int64_t block_offset;                       ///< bytes from a block pointer to this layer's part
 } apus_kv_append_args;
 
 /// Rows of one sequence at consecutive positions.

@@ -20,7 +20,7 @@ static void append_f16(const void *pointer, int64_t begin, int64_t end, void *sc
         for (int64_t head = 0; head < args->kv_heads; head++) {
             const float *k = args->keys + row * args->key_stride + head * dimension;
             const float *v = args->values + row * args->value_stride + head * dimension;
-            uint16_t *keys = (uint16_t *)((char *)args->blocks[row] + head * apus_head_bytes(APUS_KV_F16, dimension));
+            uint16_t *keys = (uint16_t *)((char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension));
             uint16_t *values = keys + APUS_KV_BLOCK * dimension + key * padded;
             for (int64_t d = 0; d < dimension; d++) keys[apus_half_key_index(dimension, key, d)] = apus_half_from_float(k[d]);
             for (int64_t d = 0; d < padded; d++) values[d] = d < dimension ? apus_half_from_float(v[d]) : 0;
@@ -52,7 +52,7 @@ static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scr
         for (int64_t head = 0; head < args->kv_heads; head++) {
             const float *k = args->keys + row * args->key_stride + head * dimension;
             const float *v = args->values + row * args->value_stride + head * dimension;
-            uint8_t *keys = (uint8_t *)args->blocks[row] + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
+            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
             int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
             uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
             uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);

@@ -1,0 +1,114 @@
+public import ApusTensor
+
+/// A model the engine can run: tokens and KV in, logits out.
+public protocol LanguageModel: AnyObject {
+    /// The sizes everything around the model is planned from.
+    var shape: DecoderShape { get }
+
+    /// Computes a step: leaves the wanted rows' logits in `step.logits`.
+    func forward(_ step: StepContext)
+}
+
+/// The sizes of a decoder-only transformer.
+public struct DecoderShape: Sendable {
+    /// Tokens in the vocabulary: the width of logits.
+    public let vocabularySize: Int
+    /// Width of the residual stream.
+    public let hiddenSize: Int
+    /// Positions the model was trained for.
+    public let contextLength: Int
+    /// Keys and values per layer.
+    public let keyValues: KVShape
+    /// Query heads per layer.
+    public let queryHeadCount: Int
+    /// Width of the feed-forward layer.
+    public let feedForwardSize: Int
+    /// Element types of the matrices, for the panels they need.
+    package let inputs: MatrixInputs
+    package let rotary: [RotaryEmbedding]
+
+    package init(
+        vocabularySize: Int,
+        hiddenSize: Int,
+        contextLength: Int,
+        keyValues: KVShape,
+        queryHeadCount: Int,
+        feedForwardSize: Int,
+        inputs: MatrixInputs,
+        rotary: [RotaryEmbedding]
+    ) {
+        self.vocabularySize = vocabularySize
+        self.hiddenSize = hiddenSize
+        self.contextLength = contextLength
+        self.keyValues = keyValues
+        self.queryHeadCount = queryHeadCount
+        self.feedForwardSize = feedForwardSize
+        self.inputs = inputs
+        self.rotary = rotary
+    }
+}
+
+/// One transformer layer, pre-norm.
+package struct DecoderBlock {
+    private let attentionNorm: RMSNorm
+    private let attention: Attention
+    private let mlpNorm: RMSNorm
+    private let mlp: GatedMLP
+
+    package init(attentionNorm: RMSNorm, attention: Attention, mlpNorm: RMSNorm, mlp: GatedMLP) {
+        self.attentionNorm = attentionNorm
+        self.attention = attention
+        self.mlpNorm = mlpNorm
+        self.mlp = mlp
+    }
+
+    package func callAsFunction(_ hidden: FloatRows, _ step: StepContext) {
+        let normalized = step.normalized.columns(0..<hidden.width)
+        attentionNorm(hidden, into: normalized, step)
+        attention(normalized, addingTo: hidden, step)
+        mlpNorm(hidden, into: normalized, step)
+        mlp(normalized, addingTo: hidden, step)
+    }
+}
+
+/// A decoder-only transformer (Vaswani et al., 2017; Radford et al., 2018): embedding, blocks, norm, output.
+///
+/// Families differ in the parts they pass in. Immutable after loading; it keeps the weights' arena.
+package final class Decoder: LanguageModel {
+    package let shape: DecoderShape
+    private let embedding: EmbeddingTable
+    private let embeddingScale: Float?
+    private let blocks: [DecoderBlock]
+    private let norm: RMSNorm
+    private let output: FusedLinear
+    private let weights: Arena
+
+    package init(
+        shape: DecoderShape,
+        embedding: EmbeddingTable,
+        embeddingScale: Float? = nil,
+        blocks: [DecoderBlock],
+        norm: RMSNorm,
+        output: FusedLinear,
+        weights: Arena
+    ) {
+        self.shape = shape
+        self.embedding = embedding
+        self.embeddingScale = embeddingScale
+        self.blocks = blocks
+        self.norm = norm
+        self.output = output
+        self.weights = weights
+    }
+
+    package func forward(_ step: StepContext) {
+        let hidden = step.hidden
+        for (row, token) in step.plan.tokens.enumerated() { embedding.decode(Int(token), into: hidden, at: row) }
+        if let embeddingScale { step.compute.scale(hidden, by: embeddingScale) }
+        for block in blocks { block(hidden, step) }
+        let wanted = step.gatherWantedRows()
+        guard wanted.rowCount > 0 else { return }
+        norm(wanted, into: wanted, step)
+        output(wanted, into: step.logits, step)
+    }
+}
