@@ -1,8 +1,8 @@
 // What the AVX-512 attention kernels share: a tile's state, softmax of a panel, merging. Included inside the tier
 // files' target regions.
 //
-// A unit's query rows lie in panels of at most six: six rows by four vectors of 16 keys (or 16 dimensions) keep 24
-// accumulators in registers.
+// A unit's query rows are taken in panels: six rows by four vectors of 16 keys (or 16 dimensions), or twelve rows by two,
+// keep 24 accumulators in registers.
 #pragma once
 
 #include "../attention_blocks.h"
@@ -10,7 +10,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#define PANEL_ROWS 6
+#define PANEL_ROWS 12
 #define UNROLL _Pragma("clang loop unroll(full)")
 
 /// (M, L, O) of all rows of a unit.
@@ -28,9 +28,9 @@ typedef struct panel {
     int32_t uniform;  ///< 1: all rows see keys [ranges[0].begin, ranges[0].end), at least one
 } panel;
 
-/// Rows in the panel that starts at `row`: all panels of a unit about equally large.
-APUS_INLINE int64_t panel_rows(int64_t row, int64_t rows) {
-    int64_t left = rows - row, panels = (left + PANEL_ROWS - 1) / PANEL_ROWS;
+/// Rows in the panel that starts at `row`, `most` at most: all panels of a unit about equally large.
+APUS_INLINE int64_t panel_rows(int64_t row, int64_t rows, int64_t most) {
+    int64_t left = rows - row, panels = (left + most - 1) / most;
     return (left + panels - 1) / panels;
 }
 
@@ -61,11 +61,13 @@ APUS_INLINE float largest_lane(__m512 x) {
     return _mm_cvtss_f32(_mm_max_ss(t2, _mm_movehdup_ps(t2)));
 }
 
-/// Weights, maximum and sum of row `r` from its 64 scores.
-APUS_INLINE void softmax_row(panel *p, int r, const __m512 scores[4]) {
+/// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
+APUS_INLINE void softmax_row(panel *p, int r) {
     uint64_t mask = range_mask(p->ranges[r]);
     __m512 s[4], lowest = _mm512_set1_ps(-INFINITY);
-    UNROLL for (int t = 0; t < 4; t++) s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), scores[t]);
+    UNROLL for (int t = 0; t < 4; t++) {
+        s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t));
+    }
     float max = largest_lane(_mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3])));
     __m512 lanes = _mm512_setzero_ps();
     UNROLL for (int t = 0; t < 4; t++) {
@@ -76,6 +78,22 @@ APUS_INLINE void softmax_row(panel *p, int r, const __m512 scores[4]) {
     }
     p->max[r] = max;
     p->sum[r] = apus_tree_avx512(lanes);
+}
+
+/// Codes of up to 32 values (+0 past `count`) and their scale: a group of section 2.
+APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t codes[32]) {
+    __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
+    __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
+    __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    uint32_t largest = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                                                                _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
+    int usable = largest < 0x7f800000 && apus_float(largest) >= 0x1p-100f;
+    __m512 r = _mm512_set1_ps(127.0f / apus_float(largest));
+    __mmask16 kept = usable ? 0xffff : 0;
+    __m512i a = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(low, r)), b = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(high, r));
+    _mm_storeu_si128((__m128i *)codes, _mm512_cvtepi32_epi8(a));
+    _mm_storeu_si128((__m128i *)(codes + 16), _mm512_cvtepi32_epi8(b));
+    return usable ? apus_float(largest) / 127.0f : largest >= 0x7f800000 ? NAN : 0.0f;
 }
 
 /// Merges maxima and sums of up to 16 rows into `state` from `row` on; leaves the factors of section 6.
