@@ -37,7 +37,11 @@ let package = Package(
         // layers
         .target(name: "ApusNN", dependencies: ["ApusTensor", "ApusCore"], swiftSettings: strict),
         // models
-        .target(name: "ApusModels", dependencies: ["ApusNN", "ApusFormats", "ApusTensor", "ApusCore"], swiftSettings: strict),
+        .target(
+            name: "ApusModels",
+            dependencies: ["ApusNN", "ApusFormats", "ApusTensor", "ApusCore"],
+            swiftSettings: strict
+        ),
         // engine
         .target(name: "ApusChat", dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"], swiftSettings: strict),
         .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"], swiftSettings: strict),
@@ -45,7 +49,8 @@ let package = Package(
         .target(
             name: "Apus",
             dependencies: [
-                "ApusEngine", "ApusChat", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor", "ApusFormats", "ApusCore",
+                "ApusEngine", "ApusChat", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor", "ApusFormats",
+                "ApusCore",
             ],
             swiftSettings: strict
         ),
@@ -70,7 +75,12 @@ let package = Package(
             swiftSettings: strict
         ),
         // tests
-        .target(name: "ApusTestSupport", dependencies: ["ApusCore"], path: "Tests/ApusTestSupport", swiftSettings: strict),
+        .target(
+            name: "ApusTestSupport",
+            dependencies: ["ApusCore"],
+            path: "Tests/ApusTestSupport",
+            swiftSettings: strict
+        ),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusCore", "ApusTestSupport"], swiftSettings: strict),
         .testTarget(
             name: "ApusFormatsTests",
@@ -109,7 +119,10 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusTests",
-            dependencies: ["Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            dependencies: [
+                "Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats",
+                "ApusCore", "ApusTestSupport",
+            ],
             swiftSettings: strict
         ),
         .testTarget(

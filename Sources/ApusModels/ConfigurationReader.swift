@@ -35,7 +35,9 @@ package struct ConfigurationReader: Sendable {
             found = try value.integer()
         }
         guard let found else { return nil }
-        guard range.contains(found) else { throw outOfRange(key, name, "\(found)", "\(range.lowerBound) to \(range.upperBound)") }
+        guard range.contains(found) else {
+            throw outOfRange(key, name, "\(found)", "\(range.lowerBound) to \(range.upperBound)")
+        }
         return found
     }
 
@@ -51,7 +53,9 @@ package struct ConfigurationReader: Sendable {
             found = try value.double()
         }
         guard let found else { return nil }
-        guard range.contains(found) else { throw outOfRange(key, name, "\(found)", "\(range.lowerBound) to \(range.upperBound)") }
+        guard range.contains(found) else {
+            throw outOfRange(key, name, "\(found)", "\(range.lowerBound) to \(range.upperBound)")
+        }
         return found
     }
 

@@ -3,7 +3,9 @@ package import ApusTensor
 
 /// The pieces most families put together the same way.
 extension WeightLoader {
-    package func norm(_ name: String, count: Int, _ configuration: ModelConfiguration, offset: Float = 0) throws -> RMSNorm {
+    package func norm(_ name: String, count: Int, _ configuration: ModelConfiguration, offset: Float = 0) throws
+        -> RMSNorm
+    {
         RMSNorm(weight: try vector("\(name).weight", count: count, offset: offset), epsilon: configuration.epsilon)
     }
 

@@ -1,6 +1,6 @@
 import ApusCore
-package import ApusNN
 import ApusFormats
+package import ApusNN
 package import ApusTensor
 
 /// The settings all families share, read from a file; a family changes what is its own.

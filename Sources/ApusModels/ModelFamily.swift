@@ -13,7 +13,9 @@ package struct ModelFamily: Sendable {
     /// What the family changes in a configuration read from a file.
     package let configure: @Sendable (inout ModelConfiguration, ConfigurationReader) throws -> Void
 
-    /// All families Apus knows. Adding one is its file and its line here.
+    /// All families Apus knows.
+    ///
+    /// Adding one is its file and its line here.
     package static let all: [ModelFamily] = [
         .llama,
         .qwen2,

@@ -1,6 +1,6 @@
 import ApusCore
-package import ApusNN
 import ApusFormats
+package import ApusNN
 
 extension RotaryEmbedding.Scaling {
     /// Reads `<arch>.rope.scaling.*` or Hugging Face's `rope_scaling`.
@@ -17,7 +17,8 @@ extension RotaryEmbedding.Scaling {
                 return
             }
             let nested = ConfigurationReader(.huggingFace(scaling, path: path))
-            let kind = try (scaling.memberIfPresent("rope_type") ?? scaling.memberIfPresent("type"))?.string() ?? "default"
+            let kind =
+                try (scaling.memberIfPresent("rope_type") ?? scaling.memberIfPresent("type"))?.string() ?? "default"
             self = try Self.huggingFace(kind, nested, whole: reader)
         }
     }
@@ -48,8 +49,12 @@ extension RotaryEmbedding.Scaling {
         }
     }
 
-    private static func huggingFace(_ kind: String, _ scaling: ConfigurationReader, whole: ConfigurationReader) throws -> Self {
-        func number(_ name: String) throws -> Double? { try scaling.number(gguf: nil, huggingFace: name, in: 1e-3...1e9) }
+    private static func huggingFace(_ kind: String, _ scaling: ConfigurationReader, whole: ConfigurationReader) throws
+        -> Self
+    {
+        func number(_ name: String) throws -> Double? {
+            try scaling.number(gguf: nil, huggingFace: name, in: 1e-3...1e9)
+        }
         func required(_ name: String) throws -> Double {
             guard let value = try number(name) else {
                 throw ApusError(.malformedFile, "\(scaling.path): field rope_scaling.\(name) is missing")

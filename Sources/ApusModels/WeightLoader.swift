@@ -48,7 +48,9 @@ package final class WeightLoader {
     /// The type a matrix is held in: `quantization` for float matrices, in its 32-element form where rows are no
     /// multiple of 256, and as stored where they are no multiple of 32.
     package static func heldType(of tensor: TensorInfo, quantization: ElementType?) -> ElementType {
-        guard let quantization, tensor.type.blockLength == 1, let inputs = tensor.shape.first else { return tensor.type }
+        guard let quantization, tensor.type.blockLength == 1, let inputs = tensor.shape.first else {
+            return tensor.type
+        }
         return [quantization, quantization.shortBlockForm].first { inputs % $0.blockLength == 0 } ?? tensor.type
     }
 
@@ -118,7 +120,9 @@ package final class WeightLoader {
 
     private func tensor(_ name: String, shape: [Int]) throws -> TensorInfo {
         guard let tensor = tensors.tensor(named: name) else { throw missing(name) }
-        guard tensor.shape == shape else { throw wrongShape(tensor, expected: shape.map(String.init).joined(separator: " x ")) }
+        guard tensor.shape == shape else {
+            throw wrongShape(tensor, expected: shape.map(String.init).joined(separator: " x "))
+        }
         return tensor
     }
 

@@ -62,7 +62,7 @@ package struct Attention {
         self.output = output
     }
 
-    /// hidden += attention(input)
+    /// hidden += attention(input).
     package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
         let qkv = step.projections.columns(0..<geometry.projectionWidth)
         projections(input, into: qkv, step)

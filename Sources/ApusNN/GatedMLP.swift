@@ -13,7 +13,7 @@ package struct GatedMLP {
         self.down = down
     }
 
-    /// hidden += mlp(input)
+    /// hidden += mlp(input).
     package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
         let both = step.gateUp.columns(0..<gateUp.outputWidth)
         gateUp(input, into: both, step)

@@ -75,7 +75,9 @@ public final class StepContext {
     /// Bytes of the buffers: the memory plan's "activations".
     public static func byteCount(shape: DecoderShape, rowCapacity: Int, logitsCapacity: Int) -> Int {
         let widths = Widths(shape)
-        let perRow = [2 * shape.feedForwardSize, shape.hiddenSize, shape.hiddenSize, widths.projections, widths.attended, 1]
+        let perRow = [
+            2 * shape.feedForwardSize, shape.hiddenSize, shape.hiddenSize, widths.projections, widths.attended, 1,
+        ]
         let rows = perRow.reduce(0) { $0 + Arena.roundedUp($1 * rowCapacity * 4) }
         let wanted = Arena.roundedUp(logitsCapacity * shape.hiddenSize * 4)
         let logits = Arena.roundedUp(logitsCapacity * shape.vocabularySize * 4)

@@ -47,7 +47,8 @@ public final class Compute {
             panels: panels
         )
         let panelRows = Int(apus_panel_rows(kind))
-        let kernel = kind == APUS_ACTIVATION_Q8 ? kernels.raw.pointee.linear.prepare.0 : kernels.raw.pointee.linear.prepare.1
+        let kernel =
+            kind == APUS_ACTIVATION_Q8 ? kernels.raw.pointee.linear.prepare.0 : kernels.raw.pointee.linear.prepare.1
         let panelCount = (input.rowCount + panelRows - 1) / panelRows
         elementwise(kernel, arguments, rows: panelCount, width: panelRows * input.width)
     }

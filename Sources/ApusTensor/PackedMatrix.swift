@@ -1,5 +1,5 @@
-package import CApusKernels
 public import ApusCore
+package import CApusKernels
 
 /// A weight matrix in the layout the kernels read: tiles of outputs, a lane per output.
 ///

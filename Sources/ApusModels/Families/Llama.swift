@@ -28,7 +28,9 @@ extension ModelFamily {
 extension ModelConfiguration {
     /// Llama 3's frequency scaling, which GGUF files carry as one factor per pair.
     fileprivate func llamaRotary(_ weights: WeightLoader) throws -> RotaryEmbedding {
-        guard let factors = try weights.valuesIfPresent("rope_freqs.weight", count: rotaryDimension / 2) else { return rotary }
+        guard let factors = try weights.valuesIfPresent("rope_freqs.weight", count: rotaryDimension / 2) else {
+            return rotary
+        }
         return RotaryEmbedding(
             dimension: rotaryDimension,
             base: rotaryBase,
@@ -38,8 +40,9 @@ extension ModelConfiguration {
 }
 
 extension WeightLoader {
-    /// One layer: attention with rotary embeddings, then a SwiGLU MLP, each behind a norm. Also qwen2's layer, whose
-    /// projections have biases.
+    /// One layer: attention with rotary embeddings, then a SwiGLU MLP, each behind a norm.
+    ///
+    /// Also qwen2's layer, whose projections have biases.
     func llamaBlock(_ layer: Int, _ configuration: ModelConfiguration) throws -> DecoderBlock {
         DecoderBlock(
             attentionNorm: try norm("blk.\(layer).attn_norm", count: configuration.hiddenSize, configuration),
