@@ -23,7 +23,7 @@ public final class ModelRunner: StepRunning {
             kvPositionCount: Int,
             contextLength: Int,
             maximumRowCount: Int = 512,
-            maximumLogitsRowCount: Int = 16,
+            maximumLogitsRowCount: Int = 64,
             kvType: KVType = .f16
         ) {
             self.kvPositionCount = kvPositionCount

@@ -59,7 +59,34 @@ package struct ConfigurationReader: Sendable {
         return found
     }
 
-    /// The same, for settings a model cannot do without.
+    /// Hugging Face's rotary settings: `rope_parameters` (transformers 5; one per kind of layer in Gemma 3) or
+    /// `rope_scaling`, as a reader of its own; nil in GGUF files and where there are none.
+    package func rotary(ofLayers kind: String = "full_attention") throws -> ConfigurationReader? {
+        guard case .huggingFace(let json, let path) = source else { return nil }
+        for name in ["rope_parameters", "rope_scaling"] {
+            guard let value = try json.memberIfPresent(name), !value.isNull else { continue }
+            return ConfigurationReader(.huggingFace(try value.memberIfPresent(kind) ?? value, path: path))
+        }
+        return nil
+    }
+
+    /// The numbers of a Hugging Face list; nil where it is absent.
+    package func numbers(huggingFace name: String) throws -> [Float]? {
+        guard case .huggingFace(let json, _) = source, let value = try json.memberIfPresent(name), !value.isNull else {
+            return nil
+        }
+        return try value.elements().map { Float(try $0.double()) }
+    }
+
+    /// The text of a Hugging Face field; nil where it is absent.
+    package func text(huggingFace name: String) throws -> String? {
+        guard case .huggingFace(let json, _) = source, let value = try json.memberIfPresent(name), !value.isNull else {
+            return nil
+        }
+        return try value.string()
+    }
+
+    /// An integer the model cannot do without.
     package func requiredInteger(gguf key: String, huggingFace name: String, in range: ClosedRange<Int>) throws -> Int {
         guard let value = try integer(gguf: key, huggingFace: name, in: range) else {
             throw ApusError(.malformedFile, "\(path): \(field(key, name)) is missing")

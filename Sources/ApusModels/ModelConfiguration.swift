@@ -22,8 +22,10 @@ package struct ModelConfiguration: Sendable {
     package var slidingWindow: Int
     /// The rotary base of sliding-window layers, where it differs (Gemma 3).
     package var localRotaryBase = 10_000.0
-    /// Every how many layers one sees the whole context (Gemma 3).
-    package var layersPerGlobalLayer = 1
+    /// For each layer whether it sees the whole context (Gemma 3).
+    package var globalLayers: [Bool] = []
+    /// What LongRoPE multiplies sines and cosines by (Phi-3).
+    package var longRotaryMagnitude = 1.0
     /// What is added to the weights of norms (Gemma's checkpoints store weight - 1).
     package var normOffset: Float = 0
     /// What scores are multiplied by, where it is not 1 / sqrt(head dimension).
@@ -61,7 +63,9 @@ package struct ModelConfiguration: Sendable {
             try reader.number(gguf: "attention.layer_norm_rms_epsilon", huggingFace: "rms_norm_eps", in: 0...1) ?? 1e-5
         )
         rotaryDimension = headDimension
-        rotaryBase = try reader.number(gguf: "rope.freq_base", huggingFace: "rope_theta", in: 1...1e12) ?? 10_000
+        rotaryBase =
+            try reader.rotary()?.number(gguf: nil, huggingFace: "rope_theta", in: 1...1e12)
+            ?? reader.number(gguf: "rope.freq_base", huggingFace: "rope_theta", in: 1...1e12) ?? 10_000
         rotaryScaling = try RotaryEmbedding.Scaling(reader)
         rotaryStyle = .halves
         slidingWindow = 0
@@ -77,7 +81,10 @@ package struct ModelConfiguration: Sendable {
         if let dimension = try reader.integer(gguf: "rope.dimension_count", huggingFace: nil, in: 2...4096) {
             rotaryDimension = dimension
         }
-        if let share = try reader.number(gguf: nil, huggingFace: "partial_rotary_factor", in: 0.01...1) {
+        let share =
+            try reader.number(gguf: nil, huggingFace: "partial_rotary_factor", in: 0.01...1)
+            ?? reader.rotary()?.number(gguf: nil, huggingFace: "partial_rotary_factor", in: 0.01...1)
+        if let share {
             rotaryDimension = Int(Double(headDimension) * share)
         }
     }

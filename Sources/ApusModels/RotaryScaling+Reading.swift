@@ -11,14 +11,12 @@ extension RotaryEmbedding.Scaling {
             let key = "\(architecture).rope.scaling.type"
             let kind = try metadata.stringIfPresent(key) ?? "none"
             self = try Self.gguf(kind, reader, field: "metadata \(key)")
-        case .huggingFace(let json, let path):
-            guard let scaling = try json.memberIfPresent("rope_scaling"), !scaling.isNull else {
+        case .huggingFace:
+            guard let nested = try reader.rotary() else {
                 self = .none
                 return
             }
-            let nested = ConfigurationReader(.huggingFace(scaling, path: path))
-            let kind =
-                try (scaling.memberIfPresent("rope_type") ?? scaling.memberIfPresent("type"))?.string() ?? "default"
+            let kind = try nested.text(huggingFace: "rope_type") ?? nested.text(huggingFace: "type") ?? "default"
             self = try Self.huggingFace(kind, nested, whole: reader)
         }
     }

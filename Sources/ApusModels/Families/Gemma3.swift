@@ -2,6 +2,8 @@
 // Five sliding-window layers to one global layer, each kind with its own rotary base; norms of queries and keys; norms
 // before and behind each branch; embeddings scaled by the square root of their width; GELU in the gate.
 
+import ApusCore
+import ApusFormats
 import ApusNN
 import ApusTensor
 
@@ -30,10 +32,11 @@ extension ModelFamily {
                 try reader.integer(gguf: "attention.sliding_window", huggingFace: "sliding_window", in: 1...1_048_576)
                 ?? 1024
             configuration.localRotaryBase =
-                try reader.number(gguf: "rope.freq_base_swa", huggingFace: "rope_local_base_freq", in: 1...1e12)
+                try reader.rotary(ofLayers: "sliding_attention")?
+                .number(gguf: nil, huggingFace: "rope_theta", in: 1...1e12)
+                ?? reader.number(gguf: "rope.freq_base_swa", huggingFace: "rope_local_base_freq", in: 1...1e12)
                 ?? 10_000
-            configuration.layersPerGlobalLayer =
-                try reader.integer(gguf: nil, huggingFace: "sliding_window_pattern", in: 1...1024) ?? 6
+            configuration.globalLayers = try reader.globalLayers(count: configuration.layerCount)
             // GGUF converters fold the 1 of (1 + weight) into the weights.
             configuration.normOffset = reader.isGGUF ? 0 : 1
             // The 27B model alone divides scores by the width per head instead of the head dimension.
@@ -46,9 +49,25 @@ extension ModelFamily {
     )
 }
 
+extension ConfigurationReader {
+    /// Which layers see the whole context: as listed in `layer_types`, or every `sliding_window_pattern`-th, by default
+    /// every sixth.
+    fileprivate func globalLayers(count: Int) throws -> [Bool] {
+        if case .huggingFace(let json, let path) = source, let kinds = try json.memberIfPresent("layer_types") {
+            let listed = try kinds.elements().map { try $0.string() == "full_attention" }
+            guard listed.count == count else {
+                throw ApusError(.malformedFile, "\(path): field layer_types: expected \(count) entries, found \(listed.count)")
+            }
+            return listed
+        }
+        let pattern = try integer(gguf: nil, huggingFace: "sliding_window_pattern", in: 1...1024) ?? 6
+        return (0..<count).map { ($0 + 1) % pattern == 0 }
+    }
+}
+
 extension WeightLoader {
     fileprivate func gemma3Block(_ layer: Int, _ configuration: ModelConfiguration) throws -> DecoderBlock {
-        let isGlobal = (layer + 1) % configuration.layersPerGlobalLayer == 0
+        let isGlobal = configuration.globalLayers[layer]
         func norm(_ name: String, _ count: Int) throws -> RMSNorm {
             try self.norm("blk.\(layer).\(name)", count: count, configuration, offset: configuration.normOffset)
         }

@@ -2,9 +2,14 @@
 // Llama's layer with q, k, v in one matrix and gate, up in another; longer contexts by LongRoPE (Ding et al., 2024).
 
 import ApusCore
-import ApusFormats
 import ApusNN
 import ApusTensor
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
 
 extension ModelFamily {
     package static let phi3 = ModelFamily(
@@ -20,17 +25,38 @@ extension ModelFamily {
             configuration.slidingWindow =
                 try reader.integer(gguf: "attention.sliding_window", huggingFace: "sliding_window", in: 0...16_777_216)
                 ?? 0
-            if case .huggingFace(let json, let path) = reader.source,
-                let scaling = try json.memberIfPresent("rope_scaling"), !scaling.isNull
-            {
-                throw ApusError(.unsupported, "\(path): field rope_scaling: LongRoPE runs from GGUF files only so far")
-            }
+            try configuration.readLongRotary(reader)
         }
     )
 }
 
 extension ModelConfiguration {
-    /// LongRoPE's factors for contexts past the original length, where the file has them.
+    /// LongRoPE's factors for contexts up to the original length, which is then the longest Apus offers: past it the
+    /// model wants other factors, and keys already cached with the first ones would not match them.
+    fileprivate mutating func readLongRotary(_ reader: ConfigurationReader) throws {
+        let original =
+            try reader.integer(
+                gguf: "rope.scaling.original_context_length",
+                huggingFace: "original_max_position_embeddings",
+                in: 2...16_777_216
+            ) ?? contextLength
+        guard original < contextLength else { return }
+        let stretch = Double(contextLength) / Double(original)
+        longRotaryMagnitude =
+            try reader.number(gguf: "rope.scaling.attn_factor", huggingFace: nil, in: 0.01...100)
+            ?? (1 + log(stretch) / log(Double(original))).squareRoot()
+        contextLength = original
+        guard let factors = try reader.rotary()?.numbers(huggingFace: "short_factor") else { return }
+        guard factors.count == rotaryDimension / 2 else {
+            throw ApusError(
+                .malformedFile,
+                "\(reader.path): field short_factor: expected \(rotaryDimension / 2) numbers, found \(factors.count)"
+            )
+        }
+        rotaryScaling = .factors(factors, attentionFactor: longRotaryMagnitude)
+    }
+
+    /// The factors, which GGUF files carry as a tensor.
     fileprivate func phi3Rotary(_ weights: WeightLoader) throws -> RotaryEmbedding {
         guard let factors = try weights.valuesIfPresent("rope_factors_short.weight", count: rotaryDimension / 2) else {
             return rotary
@@ -38,7 +64,7 @@ extension ModelConfiguration {
         return RotaryEmbedding(
             dimension: rotaryDimension,
             base: rotaryBase,
-            scaling: .factors(factors, attentionFactor: 1)
+            scaling: .factors(factors, attentionFactor: longRotaryMagnitude)
         )
     }
 }
