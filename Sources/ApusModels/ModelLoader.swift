@@ -24,7 +24,25 @@ package struct ModelSource {
         try self.init(family: family, reader: reader, tensors: file)
     }
 
-    init(family: ModelFamily, reader: ConfigurationReader, tensors: any TensorSource) throws {
+    /// Opens what a folder in the hub's layout describes.
+    /// - Throws: `ApusError`: `unsupported` for an unknown model type, listing the known ones.
+    package init(_ folder: ModelFolder) throws {
+        let type = try folder.configuration.member("model_type").string()
+        guard let family = ModelFamily.all.first(where: { $0.modelTypes.contains(type) }) else {
+            let known = ModelFamily.all.flatMap(\.modelTypes).joined(separator: ", ")
+            throw ApusError(
+                .unsupported,
+                "\(folder.path)/config.json: model_type \"\(type)\" is not supported; supported are: \(known)"
+            )
+        }
+        try self.init(
+            family: family,
+            reader: ConfigurationReader(.huggingFace(folder.configuration, path: "\(folder.path)/config.json")),
+            tensors: HuggingFaceTensors(folder.tensors(), names: family.tensorNames, path: folder.path)
+        )
+    }
+
+    private init(family: ModelFamily, reader: ConfigurationReader, tensors: any TensorSource) throws {
         var configuration = try ModelConfiguration(reader)
         try family.configure(&configuration, reader)
         self.family = family

@@ -18,3 +18,20 @@ extension GGUFFile: TensorSource {
     package var all: [TensorInfo] { tensors }
     package func nameInFile(_ name: String) -> String { name }
 }
+
+/// Safetensors under a family's names.
+package struct HuggingFaceTensors: TensorSource {
+    private let model: SafetensorsModel
+    private let names: TensorNames
+    package let path: String
+
+    package init(_ model: SafetensorsModel, names: TensorNames, path: String) {
+        self.model = model
+        self.names = names
+        self.path = path
+    }
+
+    package var all: [TensorInfo] { model.tensors }
+    package func nameInFile(_ name: String) -> String { names.huggingFaceName(of: name) }
+    package func tensor(named name: String) -> TensorInfo? { model.tensor(named: nameInFile(name)) }
+}
