@@ -64,3 +64,49 @@ static inline void apus_float_store(const apus_matmul_args *_Nonnull args, int64
         target[i] = args->accumulates ? target[i] + y : y;
     }
 }
+
+/// Lines of stored weights to lines of floats.
+typedef void (*apus_float_widen)(const uint8_t *_Nonnull lines, int64_t count, float (*_Nonnull block)[APUS_FLOAT_TILE]);
+/// Adds the products of `count` lines of floats with `rows` rows of a panel, `stride` floats from input to input.
+typedef void (*apus_float_multiply_block)(const float (*_Nonnull block)[APUS_FLOAT_TILE], const float *_Nonnull x,
+                                          int64_t stride, int64_t count, int64_t rows,
+                                          float (*_Nonnull sums)[APUS_FLOAT_TILE]);
+
+/// Rows [first, last) times one tile, block after block, `step` rows at a time. Without `widen` the weights are floats.
+static inline void apus_float_multiply_rows(const apus_matmul_args *_Nonnull args, apus_float_storage storage,
+                                            int64_t tile, int64_t first, int64_t last, int64_t step,
+                                            apus_float_widen _Nullable widen,
+                                            apus_float_multiply_block _Nonnull multiply,
+                                            apus_float_scratch *_Nonnull scratch) {
+    const int64_t line = apus_float_line_bytes(storage);
+    const uint8_t *lines = apus_float_tile(args, storage, tile);
+    __builtin_memset(scratch->sums, 0, (size_t)(last - first) * sizeof *scratch->sums);
+    for (int64_t start = 0; start < args->inputs; start += APUS_FLOAT_BLOCK) {
+        int64_t count = args->inputs - start < APUS_FLOAT_BLOCK ? args->inputs - start : APUS_FLOAT_BLOCK;
+        const void *block = lines + start * line;
+        if (widen) {
+            widen(block, count, scratch->weights);
+            block = scratch->weights;
+        }
+        for (int64_t panel = first; panel < last; panel += APUS_FLOAT_PANEL) {
+            int64_t rows;
+            const float *x = apus_float_panel(args, panel, &rows) + start * rows;
+            for (int64_t part = 0; part < rows; part += step) {
+                int64_t some = rows - part < step ? rows - part : step;
+                multiply(block, x + part, rows, count, some, scratch->sums + (panel - first + part));
+            }
+        }
+    }
+    for (int64_t row = first; row < last; row++) { apus_float_store(args, tile, row, scratch->sums[row - first]); }
+}
+
+/// All rows times one tile, as many at a time as the scratch has sums for.
+static inline void apus_float_multiply_tile(const apus_matmul_args *_Nonnull args, apus_float_storage storage,
+                                            int64_t tile, int64_t step, apus_float_widen _Nullable widen,
+                                            apus_float_multiply_block _Nonnull multiply,
+                                            apus_float_scratch *_Nonnull scratch) {
+    for (int64_t first = 0; first < args->rows; first += APUS_FLOAT_ROWS_AT_ONCE) {
+        int64_t last = args->rows - first < APUS_FLOAT_ROWS_AT_ONCE ? args->rows : first + APUS_FLOAT_ROWS_AT_ONCE;
+        apus_float_multiply_rows(args, storage, tile, first, last, step, widen, multiply, scratch);
+    }
+}

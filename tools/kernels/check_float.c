@@ -370,7 +370,7 @@ static void time_kernels(void) {
     double limit = fma_rate();
     printf("limits: %.1f GMAC/s, %.1f GB/s\n", limit, read_rate(buffer, bytes));
     time_packing();
-    for (int tier = 2; tier <= 2; tier++) {
+    for (int tier = 1; tier <= 2; tier++) {
         for (int type = 0; type < 3; type++) {
             printf("%-6s %-4s", tier_names[tier], type_names[type]);
             time_one_row(tier, type, buffer, bytes, scratch);

@@ -80,14 +80,12 @@ INLINE void multiply_up_to_12(apus_float_storage storage, bool streams, const ui
     }
 }
 
-/// Blocks of floats in cache times part of a panel.
-static void multiply_block(const uint8_t *block, const float *x, int64_t stride, int64_t count, int64_t rows,
-                           float (*sums)[APUS_FLOAT_TILE]) {
-    multiply_up_to_12(APUS_STORED_F32, false, block, x, stride, count, rows, sums);
+static void multiply_block(const float (*block)[APUS_FLOAT_TILE], const float *x, int64_t stride, int64_t count,
+                           int64_t rows, float (*sums)[APUS_FLOAT_TILE]) {
+    multiply_up_to_12(APUS_STORED_F32, false, (const uint8_t *)block, x, stride, count, rows, sums);
 }
 
-INLINE const uint8_t *widen(apus_float_storage storage, const uint8_t *lines, int64_t count, float (*block)[APUS_FLOAT_TILE]) {
-    if (storage == APUS_STORED_F32) { return lines; }
+INLINE void widen(apus_float_storage storage, const uint8_t *lines, int64_t count, float (*block)[APUS_FLOAT_TILE]) {
     for (int64_t i = 0; i < count; i++, lines += apus_float_line_bytes(storage)) {
         __m512 weights[2];
         load_line(storage, lines, weights);
@@ -95,56 +93,44 @@ INLINE const uint8_t *widen(apus_float_storage storage, const uint8_t *lines, in
         _mm512_store_ps(block[i], weights[0]);
         _mm512_store_ps(block[i] + 16, weights[1]);
     }
-    return (const uint8_t *)block;
 }
 
-/// Rows [first, last) times one tile, block after block.
-INLINE void multiply_many(const apus_matmul_args *args, apus_float_storage storage, int64_t tile, int64_t first,
-                          int64_t last, apus_float_scratch *scratch) {
-    const uint8_t *lines = apus_float_tile(args, storage, tile);
-    __builtin_memset(scratch->sums, 0, (size_t)(last - first) * sizeof *scratch->sums);
-    for (int64_t start = 0; start < args->inputs; start += APUS_FLOAT_BLOCK) {
-        int64_t count = args->inputs - start < APUS_FLOAT_BLOCK ? args->inputs - start : APUS_FLOAT_BLOCK;
-        const uint8_t *block = widen(storage, lines + start * apus_float_line_bytes(storage), count, scratch->weights);
-        for (int64_t panel = first; panel < last; panel += APUS_FLOAT_PANEL) {
-            int64_t rows;
-            const float *x = apus_float_panel(args, panel, &rows) + start * rows;
-            for (int64_t part = 0; part < rows; part += ROWS) {
-                int64_t some = rows - part < ROWS ? rows - part : ROWS;
-                multiply_block(block, x + part, rows, count, some, scratch->sums + (panel - first + part));
-            }
-        }
-    }
-    for (int64_t row = first; row < last; row++) { apus_float_store(args, tile, row, scratch->sums[row - first]); }
+static void widen_f16(const uint8_t *lines, int64_t count, float (*block)[APUS_FLOAT_TILE]) {
+    widen(APUS_STORED_F16, lines, count, block);
+}
+
+static void widen_bf16(const uint8_t *lines, int64_t count, float (*block)[APUS_FLOAT_TILE]) {
+    widen(APUS_STORED_BF16, lines, count, block);
+}
+
+INLINE void multiply_few(const apus_matmul_args *args, apus_float_storage storage, int64_t tile) {
+    float sums[ROWS][APUS_FLOAT_TILE] = {0};
+    multiply_up_to_12(storage, true, apus_float_tile(args, storage, tile), args->panels, args->rows, args->inputs,
+                      args->rows, sums);
+    for (int64_t row = 0; row < args->rows; row++) { apus_float_store(args, tile, row, sums[row]); }
 }
 
 INLINE void multiply(const apus_matmul_args *args, apus_float_storage storage, int64_t begin, int64_t end,
-                     apus_float_scratch *scratch) {
+                     apus_float_widen widen, void *scratch) {
     for (int64_t tile = begin; tile < end; tile++) {
         if (args->rows <= ROWS) {
-            float sums[ROWS][APUS_FLOAT_TILE] = {0};
-            multiply_up_to_12(storage, true, apus_float_tile(args, storage, tile), args->panels, args->rows,
-                              args->inputs, args->rows, sums);
-            for (int64_t row = 0; row < args->rows; row++) { apus_float_store(args, tile, row, sums[row]); }
-            continue;
-        }
-        for (int64_t first = 0; first < args->rows; first += APUS_FLOAT_ROWS_AT_ONCE) {
-            int64_t last = args->rows - first < APUS_FLOAT_ROWS_AT_ONCE ? args->rows : first + APUS_FLOAT_ROWS_AT_ONCE;
-            multiply_many(args, storage, tile, first, last, scratch);
+            multiply_few(args, storage, tile);
+        } else {
+            apus_float_multiply_tile(args, storage, tile, ROWS, widen, multiply_block, scratch);
         }
     }
 }
 
 static void matmul_f32(const void *args, int64_t begin, int64_t end, void *scratch) {
-    multiply(args, APUS_STORED_F32, begin, end, scratch);
+    multiply(args, APUS_STORED_F32, begin, end, NULL, scratch);
 }
 
 static void matmul_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
-    multiply(args, APUS_STORED_F16, begin, end, scratch);
+    multiply(args, APUS_STORED_F16, begin, end, widen_f16, scratch);
 }
 
 static void matmul_bf16(const void *args, int64_t begin, int64_t end, void *scratch) {
-    multiply(args, APUS_STORED_BF16, begin, end, scratch);
+    multiply(args, APUS_STORED_BF16, begin, end, widen_bf16, scratch);
 }
 
 void apus_linear_float_fill_avx512(apus_kernels *table) {
