@@ -35,6 +35,7 @@ static bool fill_tables(int tier) {
         return true;
     }
     if (tier == 2 && wide) {
+        apus_linear_float_fill_avx2(&tables[tier]);
         apus_linear_float_fill_avx512(&tables[tier]);
         return true;
     }
@@ -99,9 +100,9 @@ static void pack(layer *l) {
     }
 }
 
-static void prepare(layer *l) {
+static void prepare(int tier, layer *l) {
     apus_prepare_args args = {l->input, l->inputs, l->rows, l->inputs, l->panels};
-    tables[0].linear.prepare[APUS_ACTIVATION_F32](&args, 0, (l->rows + APUS_FLOAT_PANEL - 1) / APUS_FLOAT_PANEL, l->panels);
+    tables[tier].linear.prepare[APUS_ACTIVATION_F32](&args, 0, (l->rows + APUS_FLOAT_PANEL - 1) / APUS_FLOAT_PANEL, l->panels);
 }
 
 static layer make_layer(int type, int64_t outputs, int64_t inputs, int64_t rows, bool wild) {
@@ -120,7 +121,7 @@ static layer make_layer(int type, int64_t outputs, int64_t inputs, int64_t rows,
     for (int64_t i = 0; i < rows * inputs; i++) { l.input[i] = random_float(wild); }
     for (int64_t i = 0; i < outputs; i++) { l.bias[i] = random_float(false); }
     pack(&l);
-    prepare(&l);
+    prepare(0, &l);
     return l;
 }
 
@@ -160,6 +161,8 @@ static void check_layer(layer *l, bool bias, bool accumulates, void *scratch) {
         for (int64_t r = 0; r < l->rows; r++) {
             for (int64_t o = 0; o < l->outputs; o++) { l->output[r * l->outputs + o] = l->input[r]; }
         }
+        memset(l->panels, 0, (size_t)(l->rows * l->inputs) * 4);
+        prepare(tier, l);
         apus_matmul_args args = {l->packed, l->outputs, l->inputs, l->panels, l->rows, l->output, l->outputs,
                                  bias ? l->bias : NULL, accumulates};
         int64_t half = l->tiles / 2;
@@ -355,10 +358,14 @@ static void time_packing(void) {
         double start = now();
         for (int i = 0; i < 10; i++) { pack(&l); }
         double packed = 10.0 * (double)(l.outputs * l.row_bytes) / (now() - start) * 1e-9;
-        start = now();
-        for (int i = 0; i < 10; i++) { prepare(&l); }
-        printf("%-4s packs %.1f GB/s, prepares %.1f GB/s\n", type_names[type], packed,
-               10.0 * (double)(l.rows * l.inputs * 4) / (now() - start) * 1e-9);
+        printf("%-4s packs %.1f GB/s; prepares", type_names[type], packed);
+        for (int tier = 0; tier < TIERS; tier++) {
+            if (!tables[tier].linear.prepare[APUS_ACTIVATION_F32]) { continue; }
+            start = now();
+            for (int i = 0; i < 10; i++) { prepare(tier, &l); }
+            printf(" %.1f GB/s (%s)", 10.0 * (double)(l.rows * l.inputs * 4) / (now() - start) * 1e-9, tier_names[tier]);
+        }
+        printf("\n");
         free_layer(&l);
     }
 }

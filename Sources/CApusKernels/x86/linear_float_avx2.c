@@ -135,6 +135,59 @@ INLINE void multiply(const apus_matmul_args *args, apus_float_storage storage, i
     }
 }
 
+// MARK: Panels
+
+INLINE void transpose_8x8(const float *from, int64_t from_stride, float *to, int64_t to_stride) {
+    __m256 a[8], b[8];
+    for (int i = 0; i < 4; i++) {  // rows i and i + 4 share a register, so that no step crosses its halves
+        a[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + i * from_stride)),
+                                    _mm_loadu_ps(from + (i + 4) * from_stride), 1);
+        a[4 + i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from + i * from_stride + 4)),
+                                        _mm_loadu_ps(from + (i + 4) * from_stride + 4), 1);
+    }
+    for (int i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int half = 0; half < 8; half += 4) {
+        for (int i = 0; i < 2; i++) {
+            __m256 even = _mm256_shuffle_ps(b[half + i], b[half + 2 + i], 0x44);
+            __m256 odd = _mm256_shuffle_ps(b[half + i], b[half + 2 + i], 0xee);
+            _mm256_storeu_ps(to + (half + 2 * i) * to_stride, even);
+            _mm256_storeu_ps(to + (half + 2 * i + 1) * to_stride, odd);
+        }
+    }
+}
+
+INLINE void copy_transposed(const float *from, int64_t from_stride, int64_t rows, int64_t inputs, float *to,
+                            int64_t to_stride) {
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t i = 0; i < inputs; i++) { to[i * to_stride + row] = from[row * from_stride + i]; }
+    }
+}
+
+/// Input rows to panels: [input][row].
+static void prepare_f32(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_prepare_args *args = pointer;
+    for (int64_t panel = begin; panel < end; panel++) {
+        int64_t first = panel * APUS_FLOAT_PANEL;
+        int64_t rows = args->rows - first < APUS_FLOAT_PANEL ? args->rows - first : APUS_FLOAT_PANEL;
+        int64_t stride = args->input_stride, whole_rows = rows / 8 * 8, whole = args->inputs / 8 * 8;
+        const float *input = args->input + first * stride;
+        float *target = (float *)args->panels + first * args->inputs;
+        for (int64_t i = 0; i < whole; i += 8) {
+            for (int64_t row = 0; row < whole_rows; row += 8) {
+                transpose_8x8(input + row * stride + i, stride, target + i * rows + row, rows);
+            }
+        }
+        copy_transposed(input + whole, stride, whole_rows, args->inputs - whole, target + whole * rows, rows);
+        copy_transposed(input + whole_rows * stride, stride, rows - whole_rows, args->inputs, target + whole_rows, rows);
+    }
+}
+
+// MARK: Formats
+
 static void matmul_f32(const void *args, int64_t begin, int64_t end, void *scratch) {
     multiply(args, APUS_STORED_F32, begin, end, NULL, scratch);
 }
@@ -152,6 +205,7 @@ void apus_linear_float_fill_avx2(apus_kernels *table) {
     formats[apus_format_index(APUS_TYPE_F32)].matmul = matmul_f32;
     formats[apus_format_index(APUS_TYPE_F16)].matmul = matmul_f16;
     formats[apus_format_index(APUS_TYPE_BF16)].matmul = matmul_bf16;
+    table->linear.prepare[APUS_ACTIVATION_F32] = prepare_f32;
 }
 
 #pragma clang attribute pop
