@@ -17,7 +17,7 @@
 
 #define APUS_FLOAT_TILE 32
 #define APUS_FLOAT_PANEL 24
-#define APUS_FLOAT_BLOCK 128          ///< inputs that are widened at once
+#define APUS_FLOAT_BLOCK 256          ///< inputs that are widened at once
 #define APUS_FLOAT_ROWS_AT_ONCE 4080  ///< a multiple of the panel whose sums fit the scratch
 #define APUS_FLOAT_PREFETCH 8192      ///< bytes ahead of a stream of weights
 
