@@ -6,6 +6,7 @@
 //
 // A tier file defines, before including this:
 //   APUS_COLUMNS, APUS_ROWS   the block of accumulators that fits its registers
+//   APUS_ROWS_PER_16          the same for scales per 16, which need more of them
 //   pair_dot(a, b)            per lane the dot product of two pairs of int16
 //   dot_steps(...)            per lane the dot products of unsigned codes and activation codes
 //   code_offset(...)          what the codes of dot_steps still have too much
@@ -249,7 +250,8 @@ APUS_INLINE void multiply_panels(vfloat *sums, int columns, const weight_group *
         multiply_rows(sums, columns, count, weights, groups, panel, rows, row, how);                      \
         sums += count * columns;                                                                          \
     }
-        ROWS(APUS_ROWS)
+        if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) { ROWS(APUS_ROWS) }
+        ROWS(APUS_ROWS_PER_16)
         ROWS(2)
         ROWS(1)
 #undef ROWS
