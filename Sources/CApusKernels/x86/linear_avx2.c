@@ -13,6 +13,7 @@
 
 #define APUS_LANES 8
 #define APUS_COLUMNS 1
+#define APUS_SETS 4
 #define APUS_ROWS 6
 #define APUS_ROWS_PER_16 4
 

@@ -14,6 +14,7 @@
 
 #define APUS_LANES 16
 #define APUS_COLUMNS 1
+#define APUS_SETS 4
 #define APUS_ROWS 8
 #define APUS_ROWS_PER_16 6
 
