@@ -1,11 +1,13 @@
 // The two ways through a matrix, shared by all vector tiers (numbers.md, sections 2 and 3).
 //
 // Few rows: a tile's weights are unpacked in registers and meet every row there (multiply_few). Many rows: 256 inputs of
-// APUS_COLUMNS vectors of outputs are unpacked to bytes in the first-level cache and every panel of rows runs over them
+// some vectors of outputs are unpacked to bytes in the first-level cache and every panel of rows runs over them
 // (multiply_many). Both keep one accumulator per output and add the groups of 32 in ascending order: the same bits.
 //
 // A tier file defines, before including this:
 //   APUS_COLUMNS, APUS_ROWS   the block of accumulators that fits its registers
+//   APUS_SETS                 as many times APUS_COLUMNS are unpacked at once
+//   APUS_ROWS_PER_16          the same for scales per 16, which need more of them
 //   pair_dot(a, b)            per lane the dot product of two pairs of int16
 //   dot_steps(...)            per lane the dot products of unsigned codes and activation codes
 //   code_offset(...)          what the codes of dot_steps still have too much
@@ -18,12 +20,12 @@
 
 #define APUS_CHUNK_GROUPS 8      ///< groups of 32 inputs unpacked at a time
 #define APUS_FEW_ROWS 8          ///< up to so many rows stay in registers
-#define APUS_ROWS_AT_ONCE 4080   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
+#define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
 #define APUS_PREFETCH_BYTES 8192
 
 _Static_assert(APUS_ROWS_AT_ONCE % APUS_PANEL_ROWS == 0, "whole panels");
-_Static_assert(sizeof(weight_group) * APUS_CHUNK_GROUPS * APUS_COLUMNS +
-                       sizeof(vfloat) * APUS_COLUMNS * APUS_ROWS_AT_ONCE <= APUS_SCRATCH_BYTES, "fits the scratch");
+_Static_assert(APUS_SETS * APUS_COLUMNS * (sizeof(weight_group) * APUS_CHUNK_GROUPS +
+                                          sizeof(vfloat) * APUS_ROWS_AT_ONCE) <= APUS_SCRATCH_BYTES, "fits the scratch");
 
 typedef enum scaling { PER_32, PER_32_WITH_MINIMUM, PER_16, PER_16_WITH_MINIMUM } scaling;
 
@@ -34,9 +36,15 @@ typedef struct arithmetic {
     int offset;  ///< code minus offset is q
 } arithmetic;
 
-/// Unpacked weights over the chunk's panels.
-typedef void (*panel_kernel)(vfloat *sums, const weight_group *weights, int64_t groups, const apus_matmul_args *args,
-                             int64_t first_row, int64_t last_row, int64_t first_group);
+/// A chunk of inputs, unpacked: weights [set][group][column of the set].
+typedef struct unpacked_chunk {
+    weight_group *weights;
+    int64_t sets, first_group, groups;
+} unpacked_chunk;
+
+/// Adds a chunk to the sums [set][row][column of the set] of the rows from `first` up to `last`.
+typedef void (*panel_kernel)(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
+                             int64_t last);
 
 typedef struct vector_format {
     int32_t type;
@@ -236,29 +244,39 @@ APUS_INLINE void multiply_rows(vfloat *sums, int columns, int rows, const weight
     }
 }
 
-APUS_INLINE void multiply_panels(vfloat *sums, int columns, const weight_group *weights, int64_t groups,
-                                 const apus_matmul_args *args, int64_t first_row, int64_t last_row,
-                                 int64_t first_group, arithmetic how) {
-    for (int64_t start = first_row; start < last_row; start += APUS_PANEL_ROWS) {
+/// `count` rows of a panel and every set of columns.
+APUS_INLINE void multiply_sets(vfloat *sums, int columns, int count, unpacked_chunk chunk, const uint8_t *panel,
+                               int64_t panel_rows, int64_t row, int64_t set_stride, arithmetic how) {
+    for (int64_t set = 0; set < chunk.sets; set++) {
+        multiply_rows(sums + set * set_stride, columns, count, chunk.weights + set * chunk.groups * columns,
+                      chunk.groups, panel, panel_rows, row, how);
+    }
+}
+
+APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
+                                 int64_t first, int64_t last, arithmetic how) {
+    int64_t set_stride = (last - first) * columns;
+    for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
         int64_t rows = args->rows - start < APUS_PANEL_ROWS ? args->rows - start : APUS_PANEL_ROWS;
         const uint8_t *panel = (const uint8_t *)args->panels +
-            (start * (args->inputs / APUS_GROUP) + first_group * rows) * APUS_PANEL_ROW_BYTES;
+            (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
         int64_t row = 0;
-#define ROWS(count)                                                                                       \
-    for (; row + count <= rows; row += count) {                                                           \
-        multiply_rows(sums, columns, count, weights, groups, panel, rows, row, how);                      \
-        sums += count * columns;                                                                          \
+#define ROWS(count)                                                                        \
+    for (; row + count <= rows; row += count) {                                            \
+        multiply_sets(sums, columns, count, chunk, panel, rows, row, set_stride, how);     \
+        sums += count * columns;                                                           \
     }
-        ROWS(APUS_ROWS)
+        if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) { ROWS(APUS_ROWS) }
+        ROWS(APUS_ROWS_PER_16)
         ROWS(2)
         ROWS(1)
 #undef ROWS
     }
 }
 
-/// One chunk of inputs of `columns` vectors of outputs, groups outermost.
-APUS_INLINE void unpack_chunk(weight_group *out, const apus_matmul_args *args, tile_walk walk, int64_t column,
-                              int columns, int64_t first_block, int64_t blocks, vector_format format) {
+/// Brings `columns` vectors of outputs out into one set.
+APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, tile_walk walk, int64_t column,
+                            int columns, int64_t first_block, int64_t blocks, vector_format format) {
     for (int i = 0; i < columns; i++) {
         int part = (int)((column + i) % APUS_PARTS);
         const uint8_t *tile = (const uint8_t *)args->weights + (column + i) / APUS_PARTS * walk.tile_bytes;
@@ -275,23 +293,27 @@ APUS_INLINE void unpack_chunk(weight_group *out, const apus_matmul_args *args, t
     }
 }
 
-APUS_INLINE void multiply_columns(const apus_matmul_args *args, tile_walk walk, int64_t column, int columns,
-                                  int64_t first_row, void *scratch, vector_format format) {
+/// `sets` times `columns` vectors of outputs from `column`, rows from `first`.
+static inline void multiply_columns(const apus_matmul_args *args, tile_walk walk, int64_t column, int columns,
+                                    int64_t sets, int64_t first, void *scratch, vector_format format) {
     weight_group *weights = scratch;
-    vfloat *sums = (vfloat *)(weights + APUS_CHUNK_GROUPS * columns);
-    int64_t rows = args->rows - first_row < APUS_ROWS_AT_ONCE ? args->rows - first_row : APUS_ROWS_AT_ONCE;
-    int64_t chunk = APUS_CHUNK_GROUPS / walk.groups_per_block;
-    memset(sums, 0, (size_t)(rows * columns) * sizeof(vfloat));
-    for (int64_t block = 0; block < walk.blocks; block += chunk) {
-        int64_t blocks = walk.blocks - block < chunk ? walk.blocks - block : chunk;
-        unpack_chunk(weights, args, walk, column, columns, block, blocks, format);
-        panel_kernel kernel = columns == 1 ? format.one_column : format.all_columns;
-        kernel(sums, weights, blocks * walk.groups_per_block, args, first_row, first_row + rows,
-               block * walk.groups_per_block);
+    vfloat *sums = (vfloat *)(weights + APUS_CHUNK_GROUPS * columns * sets);
+    int64_t rows = args->rows - first < APUS_ROWS_AT_ONCE ? args->rows - first : APUS_ROWS_AT_ONCE;
+    int64_t step = APUS_CHUNK_GROUPS / walk.groups_per_block;
+    memset(sums, 0, (size_t)(rows * columns * sets) * sizeof(vfloat));
+    for (int64_t block = 0; block < walk.blocks; block += step) {
+        int64_t blocks = walk.blocks - block < step ? walk.blocks - block : step;
+        unpacked_chunk chunk = {weights, sets, block * walk.groups_per_block, blocks * walk.groups_per_block};
+        for (int64_t set = 0; set < sets; set++) {
+            unpack_set(weights + set * chunk.groups * columns, args, walk, column + set * columns, columns, block,
+                       blocks, format);
+        }
+        (columns == 1 ? format.one_column : format.all_columns)(sums, chunk, args, first, first + rows);
     }
-    for (int64_t row = 0; row < rows; row++) {
-        for (int i = 0; i < columns; i++) {
-            store_sum(args, first_row + row, (column + i) * APUS_LANES, sums[row * columns + i]);
+    for (int64_t i = 0; i < sets * columns; i++) {
+        for (int64_t row = 0; row < rows; row++) {
+            vfloat sum = sums[(i / columns * rows + row) * columns + i % columns];
+            store_sum(args, first + row, (column + i) * APUS_LANES, sum);
         }
     }
 }
@@ -300,11 +322,13 @@ APUS_INLINE void multiply_many(const apus_matmul_args *args, int64_t begin, int6
                                vector_format format) {
     tile_walk walk = walk_tiles(args, format.type);
     for (int64_t first = 0; first < args->rows; first += APUS_ROWS_AT_ONCE) {
-        int64_t column = begin * APUS_PARTS;
-        for (; column + APUS_COLUMNS <= end * APUS_PARTS; column += APUS_COLUMNS) {
-            multiply_columns(args, walk, column, APUS_COLUMNS, first, scratch, format);
+        int64_t column = begin * APUS_PARTS, last = end * APUS_PARTS;
+        while (last - column >= APUS_COLUMNS) {
+            int64_t sets = (last - column) / APUS_COLUMNS < APUS_SETS ? (last - column) / APUS_COLUMNS : APUS_SETS;
+            multiply_columns(args, walk, column, APUS_COLUMNS, sets, first, scratch, format);
+            column += sets * APUS_COLUMNS;
         }
-        for (; column < end * APUS_PARTS; column++) { multiply_columns(args, walk, column, 1, first, scratch, format); }
+        if (column < last) { multiply_columns(args, walk, column, 1, last - column, first, scratch, format); }
     }
 }
 

@@ -14,10 +14,10 @@ static const arithmetic halves_6_bit = {PER_16, 6, 32};
 static const arithmetic halves_3_bit = {PER_16, 3, 4};
 static const arithmetic halves_minimum_2_bit = {PER_16_WITH_MINIMUM, 2, 0};
 
-#define PANEL_KERNEL(name, columns, how)                                                                           \
-    static void name(vfloat *sums, const weight_group *weights, int64_t groups, const apus_matmul_args *args,      \
-                     int64_t first_row, int64_t last_row, int64_t first_group) {                                   \
-        multiply_panels(sums, columns, weights, groups, args, first_row, last_row, first_group, how);              \
+#define PANEL_KERNEL(name, columns, how)                                                                     \
+    static void name(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,        \
+                     int64_t last) {                                                                         \
+        multiply_panels(sums, columns, chunk, args, first, last, how);                                       \
     }
 #define PANEL_KERNELS(how)                 \
     PANEL_KERNEL(how##_one_column, 1, how) \

@@ -8,6 +8,7 @@
 
 typedef float vfloat __attribute__((vector_size(4 * APUS_LANES)));
 typedef int32_t vint __attribute__((vector_size(4 * APUS_LANES)));
+typedef int16_t vshort __attribute__((vector_size(4 * APUS_LANES)));
 typedef uint32_t vword __attribute__((vector_size(4 * APUS_LANES)));
 typedef uint8_t vbyte __attribute__((vector_size(4 * APUS_LANES)));
 

@@ -14,7 +14,9 @@
 
 #define APUS_LANES 16
 #define APUS_COLUMNS 2
+#define APUS_SETS 2
 #define APUS_ROWS 6
+#define APUS_ROWS_PER_16 4
 
 #include "../vector.h"
 
