@@ -53,8 +53,10 @@ final class StandInRunner: StepRunning {
     }
 
     func withLogits<Result>(row: Int, _ body: (inout MutableSpan<Float>) -> Result) -> Result {
-        var span = logits[row].mutableSpan
-        return body(&span)
+        var chosen = logits[row]
+        var span = chosen.mutableSpan
+        let result = body(&span)
+        return result
     }
 
     /// The logits that follow a history, spread over -8 ..< 8.
