@@ -18,11 +18,17 @@ let package = Package(
     ],
     traits: [
         .trait(name: "Hub", description: "Downloads from the Hugging Face hub over HTTPS (adds an HTTP client)."),
-        .default(enabledTraits: ["Hub"]),
+        // Not on by default: SwiftPM fetches a default trait's dependencies for every user of the library product.
+        .default(enabledTraits: []),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     ],
     targets: [
         // ground
@@ -60,6 +66,12 @@ let package = Package(
             name: "ApusStore",
             dependencies: [
                 "ApusFormats", "ApusCore",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Hub"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hub"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Hub"])),
             ],
             resources: [.embedInCode("catalogue.json")],
             swiftSettings: strict
