@@ -97,4 +97,25 @@ public final class ModelRunner: StepRunning {
     public func withLogits<Result>(row: Int, _ body: (inout MutableSpan<Float>) -> Result) -> Result {
         step.logits.withRow(row, body)
     }
+
+    /// The mean of the hidden states of all tokens, computed in steps of `maximumRowCount` rows.
+    ///
+    /// Uses the pool's first blocks: for runners without a scheduler.
+    package func meanHiddenState(of tokens: [Int32]) -> [Float] {
+        var plan = StepPlan(rowCapacity: step.rowCapacity, sliceCapacity: 1, blockCapacity: blockCount)
+        let blocks = (0..<Int32(blockCount)).map { $0 }
+        var sums = [Double](repeating: 0, count: model.shape.hiddenSize)
+        for first in stride(from: 0, to: tokens.count, by: step.rowCapacity) {
+            let chunk = tokens[first..<min(first + step.rowCapacity, tokens.count)]
+            plan.removeAll()
+            plan.append(tokens: chunk, position: first, logitsCount: chunk.count, blocks: blocks)
+            step.run(model, plan, computesLogits: false)
+            for row in 0..<chunk.count {
+                step.wanted.withRow(row) { span in
+                    for index in span.indices { sums[index] += Double(span[index]) }
+                }
+            }
+        }
+        return sums.map { Float($0 / Double(tokens.count)) }
+    }
 }

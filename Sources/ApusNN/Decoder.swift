@@ -5,8 +5,11 @@ public protocol LanguageModel: AnyObject {
     /// The sizes everything around the model is planned from.
     var shape: DecoderShape { get }
 
-    /// Computes a step: leaves the wanted rows' logits in `step.logits`.
-    func forward(_ step: StepContext)
+    /// Computes a step up to the final norm: leaves the wanted rows' hidden states in `step.wanted`.
+    func forwardHidden(_ step: StepContext)
+
+    /// Turns the wanted rows' hidden states into `step.logits`.
+    func forwardOutput(_ step: StepContext)
 }
 
 /// The sizes of a decoder-only transformer.
@@ -101,14 +104,16 @@ package final class Decoder: LanguageModel {
         self.weights = weights
     }
 
-    package func forward(_ step: StepContext) {
+    package func forwardHidden(_ step: StepContext) {
         let hidden = step.hidden
         for (row, token) in step.plan.tokens.enumerated() { embedding.decode(Int(token), into: hidden, at: row) }
         if let embeddingScale { step.compute.scale(hidden, by: embeddingScale) }
         for block in blocks { block(hidden, step) }
-        let wanted = step.gatherWantedRows()
-        guard wanted.rowCount > 0 else { return }
-        norm(wanted, into: wanted, step)
-        output(wanted, into: step.logits, step)
+        step.gatherWantedRows()
+        norm(step.wanted, into: step.wanted, step)
+    }
+
+    package func forwardOutput(_ step: StepContext) {
+        output(step.wanted, into: step.logits, step)
     }
 }

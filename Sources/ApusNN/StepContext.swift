@@ -97,10 +97,12 @@ public final class StepContext {
         }
     }
 
-    /// Runs a model over a plan; the logits stay readable until the next run.
-    package func run(_ model: any LanguageModel, _ plan: StepPlan) {
+    /// Runs a model over a plan; hidden states and logits of the wanted rows stay readable until the next run.
+    /// - Parameter computesLogits: whether logits are wanted; without, a step ends at the hidden states.
+    package func run(_ model: any LanguageModel, _ plan: StepPlan, computesLogits: Bool = true) {
         begin(plan)
-        model.forward(self)
+        model.forwardHidden(self)
+        if computesLogits && logitsRowCount > 0 { model.forwardOutput(self) }
         self.plan = noPlan
     }
 
@@ -127,15 +129,17 @@ public final class StepContext {
     /// The wanted rows' logits, in the plan's order.
     package var logits: FloatRows { buffers.logits[0..<logitsRowCount] }
 
-    /// Copies the residual rows whose logits are wanted side by side.
-    package func gatherWantedRows() -> FloatRows {
-        let wanted = buffers.wanted[0..<plan.logitsRowCount]
+    /// The wanted rows' hidden states, in the plan's order.
+    package var wanted: FloatRows { buffers.wanted[0..<logitsRowCount] }
+
+    /// Copies the residual rows whose logits are wanted side by side into `wanted`.
+    package func gatherWantedRows() {
+        let wanted = wanted
         for slice in plan.slices {
             for offset in 0..<slice.logitsCount {
                 let row = slice.rows.upperBound - slice.logitsCount + offset
                 wanted.copyRow(row, of: buffers.hidden, to: slice.firstLogitsRow + offset)
             }
         }
-        return wanted
     }
 }

@@ -19,6 +19,9 @@ public final class Compute {
         pool = try WorkerPool(threadCount: threadCount)
     }
 
+    /// Bytes of scratch memory per thread.
+    public static var scratchByteCount: Int { Int(APUS_SCRATCH_BYTES) }
+
     /// Compute threads, the caller included.
     public var threadCount: Int { pool.threadCount }
 
