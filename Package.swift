@@ -105,6 +105,7 @@ let package = Package(
         .testTarget(
             name: "ApusEngineTests",
             dependencies: ["ApusEngine", "ApusNN", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            exclude: ["Fixtures"],
             swiftSettings: strict
         ),
         .testTarget(
