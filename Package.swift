@@ -127,6 +127,7 @@ let package = Package(
         .testTarget(
             name: "ApusEngineTests",
             dependencies: ["ApusEngine", "ApusNN", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            exclude: ["Fixtures"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -1,7 +1,9 @@
 import ApusNN
 
 /// A runner without a model: its KV memory holds token ids, and logits are a hash of a sequence's whole history, read
-/// back from its blocks. A wrong block table, position or chunk changes every later token.
+/// back from its blocks.
+///
+/// A wrong block table, position or chunk changes every later token.
 final class StandInRunner: StepRunning {
     let vocabularySize: Int
     let blockLength: Int

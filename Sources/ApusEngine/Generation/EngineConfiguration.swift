@@ -1,6 +1,8 @@
 package import ApusNN
 
-/// How an engine shares its runner among requests. A plain value, checked when the engine is created.
+/// How an engine shares its runner among requests.
+///
+/// A plain value, checked when the engine is created.
 public struct EngineConfiguration: Sendable, Equatable {
     /// Prompt tokens computed in one step; nil takes as many as the runner can.
     public var chunkLength: Int?

@@ -1,10 +1,10 @@
+internal import ApusCore
+
 #if canImport(Glibc)
 internal import Glibc
 #elseif canImport(Darwin)
 internal import Darwin
 #endif
-internal import ApusCore
-
 /// Starts a thread of our own for work that never yields; Swift's cooperative pool is for work that does.
 enum EngineThread {
     /// Runs `body` on a new, detached thread.

@@ -1,6 +1,8 @@
 internal import ApusCore
 
-/// What to generate: a prompt in token ids, how to choose tokens, and when to stop. A plain value.
+/// What to generate: a prompt in token ids, how to choose tokens, and when to stop.
+///
+/// A plain value.
 public struct GenerationRequest: Sendable, Equatable {
     /// The prompt's token ids, at least one.
     public var prompt: [Int32]

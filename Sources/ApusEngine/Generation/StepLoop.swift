@@ -56,7 +56,9 @@ package final class StepLoop {
         scheduler.add(sequence)
     }
 
-    /// Ends a request between two steps; its blocks are free at once. One that has ended is ignored.
+    /// Ends a request between two steps; its blocks are free at once.
+    ///
+    /// One that has ended is ignored.
     package func cancel(id: Int) {
         guard scheduler.cancel(id: id) != nil else { return }
         generations.removeValue(forKey: id)?.finish(.now)

@@ -1,4 +1,6 @@
-/// Drops unlikely tokens before a draw. The candidates have weights; at least one stays.
+/// Drops unlikely tokens before a draw.
+///
+/// The candidates have weights; at least one stays.
 package protocol CandidateFilter: Sendable {
     /// Narrows the candidates.
     func apply(to candidates: inout Candidates)

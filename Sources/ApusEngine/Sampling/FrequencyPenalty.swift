@@ -1,5 +1,7 @@
 /// Makes tokens less likely that were generated before: by a fixed amount once they occurred (presence), and by an
-/// amount for each occurrence (frequency). The prompt does not count.
+/// amount for each occurrence (frequency).
+///
+/// The prompt does not count.
 ///
 /// OpenAI API reference, "Frequency and presence penalties": `logit - count * frequency - (count > 0) * presence`.
 package struct FrequencyPenalty: LogitsProcessor {

@@ -11,7 +11,9 @@ struct KeySorter {
         offsets = Array(repeating: 0, count: 256)
     }
 
-    /// Sorts by all 64 bits. Keys whose upper halves are equal must come in ascending order of their lower halves.
+    /// Sorts by all 64 bits.
+    ///
+    /// Keys whose upper halves are equal must come in ascending order of their lower halves.
     mutating func sort(_ keys: inout [UInt64]) {
         if keys.count <= 256 {
             Self.heapSort(&keys)

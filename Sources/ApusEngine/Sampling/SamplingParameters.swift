@@ -1,39 +1,56 @@
 internal import ApusCore
 
-/// How the next token is chosen. A plain value; what it needs to remember is created per request.
+/// How the next token is chosen.
+///
+/// A plain value; what it needs to remember is created per request.
 ///
 /// In order: logit bias, repetition penalty, presence and frequency penalty; then, unless `temperature` is 0, top-k,
 /// typical-p, top-p, min-p, temperature, and a draw by the seed. This is llama.cpp's default order and, but for a
 /// random seed, these are its default values: temperature 0.8, top-k 40, top-p 0.95, min-p 0.05, the rest off.
 public struct SamplingParameters: Sendable, Hashable {
-    /// Divides the logits before the draw, 0 to 100; 0 is greedy: always the largest logit, the lowest id among
-    /// equals. 0.8 unless set.
+    /// Divides the logits before the draw, 0 to 100; 0 is greedy: always the largest logit, the lowest id among equals.
+    ///
+    /// 0.8 unless set.
     public var temperature: Float
-    /// Keeps this many of the largest logits; 0 keeps all. 40 unless set.
+    /// Keeps this many of the largest logits; 0 keeps all.
+    ///
+    /// 40 unless set.
     public var topK: Int
-    /// Keeps the fewest, most likely tokens that reach this probability together, above 0 to 1; 1 keeps all. 0.95
-    /// unless set. (Holtzman et al., "The Curious Case of Neural Text Degeneration")
+    /// Keeps the fewest, most likely tokens that reach this probability together, above 0 to 1; 1 keeps all.
+    ///
+    /// 0.95 unless set. (Holtzman et al., "The Curious Case of Neural Text Degeneration")
     public var topP: Float
-    /// Keeps tokens at least this likely relative to the likeliest, 0 to 1; 0 keeps all. 0.05 unless set. (Nguyen et
-    /// al., "Turning Up the Heat: Min-p Sampling")
+    /// Keeps tokens at least this likely relative to the likeliest, 0 to 1; 0 keeps all.
+    ///
+    /// 0.05 unless set. (Nguyen et al., "Turning Up the Heat: Min-p Sampling")
     public var minP: Float
-    /// Keeps the tokens whose surprise is nearest to the expected one and that reach this probability together, above
-    /// 0 to 1; 1 keeps all, the default. (Meister et al., "Locally Typical Sampling")
+    /// Keeps the tokens whose surprise is nearest to the expected one and that reach this probability together, above 0
+    /// to 1; 1 keeps all, the default.
+    ///
+    /// (Meister et al., "Locally Typical Sampling")
     public var typicalP: Float
-    /// Divides positive and multiplies negative logits of recent tokens, prompt included, above 0 to 100; 1 is off,
-    /// the default. (Keskar et al., "CTRL", section 4.1)
+    /// Divides positive and multiplies negative logits of recent tokens, prompt included, above 0 to 100; 1 is off, the
+    /// default.
+    ///
+    /// (Keskar et al., "CTRL", section 4.1)
     public var repetitionPenalty: Float
-    /// How many tokens back `repetitionPenalty` looks, prompt included; nil looks at all. 64 unless set.
+    /// How many tokens back `repetitionPenalty` looks, prompt included; nil looks at all.
+    ///
+    /// 64 unless set.
     public var repetitionWindow: Int?
-    /// Is subtracted from a token's logit for each time it was generated, -100 to 100; 0 is off, the default. (OpenAI
-    /// API, "frequency_penalty")
+    /// Is subtracted from a token's logit for each time it was generated, -100 to 100; 0 is off, the default.
+    ///
+    /// (OpenAI API, "frequency_penalty")
     public var frequencyPenalty: Float
-    /// Is subtracted from a token's logit if it was generated at all, -100 to 100; 0 is off, the default. (OpenAI API,
-    /// "presence_penalty")
+    /// Is subtracted from a token's logit if it was generated at all, -100 to 100; 0 is off, the default.
+    ///
+    /// (OpenAI API, "presence_penalty")
     public var presencePenalty: Float
     /// Is added to the logits of these tokens; negative infinity forbids a token.
     public var logitBias: [Int32: Float]
-    /// Fixes the draw: the n-th token's random number is a function of seed and n alone. Nil takes a random seed.
+    /// Fixes the draw: the n-th token's random number is a function of seed and n alone.
+    ///
+    /// Nil takes a random seed.
     public var seed: UInt64?
 
     /// Creates parameters; what is not given has the default stated at each property.

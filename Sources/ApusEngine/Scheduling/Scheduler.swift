@@ -31,7 +31,9 @@ package struct Scheduler {
     /// Whether no sequence is waiting or running.
     package var isIdle: Bool { waiting.isEmpty && running.isEmpty }
 
-    /// Puts a sequence at the end of the queue. Its `tokenLimit` is at most `limits.maximumTokenCount`.
+    /// Puts a sequence at the end of the queue.
+    ///
+    /// Its `tokenLimit` is at most `limits.maximumTokenCount`.
     package mutating func add(_ sequence: SequenceState) {
         precondition(sequence.tokenLimit <= limits.maximumTokenCount)
         waiting.append(sequence)
