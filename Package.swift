@@ -140,7 +140,8 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusStoreTests",
-            dependencies: ["ApusStore", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            dependencies: ["ApusStore", "ApusCore"],
+            exclude: ["Fixtures"],
             swiftSettings: strict
         ),
     ],

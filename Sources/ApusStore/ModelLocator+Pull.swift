@@ -97,12 +97,7 @@ extension ModelLocator {
     private func hubSource(_ reference: HubReference, _ report: @escaping Report) throws -> any ModelSource {
         #if Hub
         if !configuration.isOffline {
-            return try HubSource(
-                reference,
-                endpoint: configuration.hubEndpoint,
-                token: configuration.hubToken,
-                report: report
-            )
+            return try HubSource(reference, configuration: configuration, report: report)
         }
         let remedy = "pull it with the network"
         #else

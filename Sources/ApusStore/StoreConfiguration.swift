@@ -18,6 +18,8 @@ package struct StoreConfiguration: Sendable {
     package var hubEndpoint: String
     /// The access token sent to the hub, and only to it.
     package var hubToken: String?
+    /// How patient a download from the hub is.
+    package var hubPolicy = HubPolicy()
     /// Whether nothing may be downloaded.
     package var isOffline: Bool
 
