@@ -28,7 +28,8 @@ import Testing
         case "array of string": try expectStrings(try metadata.strings(key), value)
         case "array of float32", "array of float64":
             #expect(try metadata.floats(key).map { $0 } == (try value.elements().map { Float(try $0.double()) }))
-        case "array of bool": #expect(metadata.field(key)?.count == (try value.elements().count))
+        case "array of bool":
+            #expect(try metadata.bools(key).map { $0 } == (try value.elements().map { try $0.bool() }))
         case _ where type.hasPrefix("array"):
             #expect(try metadata.integers(key).map { $0 } == (try value.elements().map { try $0.integer() }))
         default: #expect(try metadata.integer(key) == (try value.integer()))

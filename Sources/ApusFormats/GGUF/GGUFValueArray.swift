@@ -1,9 +1,9 @@
 import ApusCore
 
-/// The numbers of a GGUF array, decoded from the mapped file one at a time as they are read.
+/// The numbers or bools of a GGUF array, decoded from the mapped file one at a time as they are read.
 ///
 /// Thread-safe.
-public struct GGUFNumberArray<Element: Sendable>: RandomAccessCollection, Sendable {
+public struct GGUFValueArray<Element: Sendable>: RandomAccessCollection, Sendable {
     private let payload: FileBytes
     private let stride: Int
     private let decode: @Sendable (FileBytes, Int) -> Element
