@@ -1,7 +1,7 @@
 import ApusCore
 package import ApusEngine
 package import ApusNN
-package import ApusTensor
+import ApusTensor
 
 /// Where a model's memory goes: stated before it is loaded, kept to afterwards.
 public struct MemoryPlan: Sendable {

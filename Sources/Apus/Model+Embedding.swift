@@ -16,19 +16,16 @@ extension Model {
 
 /// Computes hidden states beside the engine, one text at a time.
 final class Embedder: Sendable {
-    private struct State {
-        let model: any LanguageModel
-        var compute: Compute?
-    }
-
-    private let state: Mutex<State>
+    private let model: any LanguageModel
+    private let compute: Mutex<Compute?>
     private let options: ModelOptions
     private let threadCount: Int
     private let contextLength: Int
 
-    init(model: sending any LanguageModel, options: ModelOptions, threadCount: Int) {
+    init(model: any LanguageModel, options: ModelOptions, threadCount: Int) {
         contextLength = model.shape.contextLength
-        state = Mutex(State(model: model))
+        self.model = model
+        compute = Mutex(nil)
         self.options = options
         self.threadCount = threadCount
     }
@@ -38,12 +35,12 @@ final class Embedder: Sendable {
         guard tokens.count <= contextLength else {
             throw ApusError(.contextFull, "embedding: the text has \(tokens.count) tokens, the context \(contextLength)")
         }
-        return try state.withLock { state in
-            let compute = try state.compute ?? Compute(threadCount: threadCount)
-            state.compute = compute
+        return try compute.withLock { held in
+            let compute = try held ?? Compute(threadCount: threadCount)
+            held = compute
             let rows = min(tokens.count, options.chunkLength ?? 256)
             let runner = try ModelRunner(
-                model: state.model,
+                model: model,
                 sizes: ModelRunner.Sizes(
                     kvPositionCount: tokens.count,
                     contextLength: tokens.count,

@@ -1,4 +1,4 @@
-public import ApusChat
+import ApusChat
 import ApusCore
 import ApusEngine
 

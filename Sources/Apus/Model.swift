@@ -1,7 +1,7 @@
 public import ApusChat
-public import ApusCore
+import ApusCore
 public import ApusEngine
-package import ApusModels
+import ApusModels
 package import ApusNN
 public import ApusTensor
 public import ApusTokenizers

@@ -1,5 +1,5 @@
-package import ApusChat
-package import ApusCore
+import ApusChat
+import ApusCore
 package import ApusFormats
 package import ApusModels
 package import ApusTokenizers
@@ -33,7 +33,7 @@ package struct ModelFile {
     package func tokenizer() throws -> Tokenizer {
         switch source {
         case .gguf(let file): try Tokenizer(file)
-        case .folder(let folder): try Tokenizer(folder)
+        case .folder: throw ApusError(.unsupported, "\(path): tokenizer.json")
         }
     }
 

@@ -1,7 +1,7 @@
 public import ApusTensor
 
 /// A model the engine can run: tokens and KV in, logits out.
-public protocol LanguageModel: AnyObject {
+public protocol LanguageModel: AnyObject, Sendable {
     /// The sizes everything around the model is planned from.
     var shape: DecoderShape { get }
 
@@ -76,8 +76,9 @@ package struct DecoderBlock {
 
 /// A decoder-only transformer (Vaswani et al., 2017; Radford et al., 2018): embedding, blocks, norm, output.
 ///
-/// Families differ in the parts they pass in. Immutable after loading; it keeps the weights' arena.
-package final class Decoder: LanguageModel {
+/// Families differ in the parts they pass in. It keeps the weights' arena.
+package final class Decoder: LanguageModel, @unchecked Sendable {
+    // Sound to share: nothing changes after loading; a step's buffers are the caller's.
     package let shape: DecoderShape
     private let embedding: EmbeddingTable
     private let embeddingScale: Float?

@@ -1,8 +1,0 @@
-public import ApusCore
-public import ApusFormats
-
-extension Tokenizer {
-    public convenience init(json: FileBytes, config: FileBytes?) throws {
-        throw ApusError(.unsupported, "x")
-    }
-}
