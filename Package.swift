@@ -60,7 +60,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .target(name: "ApusEval", dependencies: ["Apus", "ApusCore"], swiftSettings: strict),
+        .target(name: "ApusEval", dependencies: ["Apus", "ApusEngine", "ApusNN", "ApusCore"], swiftSettings: strict),
         // front end
         .target(
             name: "ApusStore",

@@ -39,6 +39,7 @@ public final class ModelRunner: StepRunning {
     private let model: any LanguageModel
     private let step: StepContext
     private let storage: BlockKVStorage
+    private let kvType: KVType
 
     /// The most positions a sequence may have.
     public let contextLength: Int
@@ -47,6 +48,7 @@ public final class ModelRunner: StepRunning {
     /// - Throws: `ApusError` (`outOfMemory`).
     public init(model: any LanguageModel, sizes: Sizes, compute: Compute) throws {
         self.model = model
+        kvType = sizes.kvType
         contextLength = sizes.contextLength
         storage = try BlockKVStorage(
             shape: model.shape.keyValues,
@@ -87,6 +89,9 @@ public final class ModelRunner: StepRunning {
     public var maximumRowCount: Int { step.rowCapacity }
     /// The most rows of logits a step may ask for.
     public var maximumLogitsRowCount: Int { step.logitsCapacity }
+
+    /// Bytes of keys and values that one more position adds, over all layers.
+    package var keyValueByteCountPerPosition: Int { model.shape.keyValues.blockByteCount(kvType) / blockLength }
 
     /// Computes a step; its logits stay readable until the next.
     public func run(_ plan: borrowing StepPlan) {

@@ -1,9 +1,13 @@
+import ApusCore
 public import ApusTensor
 
 /// A model the engine can run: tokens and KV in, logits out.
 public protocol LanguageModel: AnyObject, Sendable {
     /// The sizes everything around the model is planned from.
     var shape: DecoderShape { get }
+
+    /// What a token costs, for benchmarks' shares of the machine's limits.
+    var cost: DecoderCost { get }
 
     /// Computes a step up to the final norm: leaves the wanted rows' hidden states in `step.wanted`.
     func forwardHidden(_ step: StepContext)
@@ -51,6 +55,18 @@ public struct DecoderShape: Sendable {
     }
 }
 
+/// What one row costs in the linear layers.
+public struct DecoderCost: Sendable {
+    /// Bytes of packed matrices that a step of one row reads, the output matrix included.
+    public internal(set) var weightByteCount = 0
+    /// Multiply-adds of one row in all blocks.
+    public internal(set) var blockMultiplyAdds = 0
+    /// Multiply-adds of one row in the output matrix.
+    public internal(set) var outputMultiplyAdds = 0
+    /// Whether most multiply-adds are on 8-bit codes.
+    public internal(set) var isQuantized = false
+}
+
 /// One transformer layer, pre-norm.
 package struct DecoderBlock {
     private let attentionNorm: RMSNorm
@@ -64,6 +80,9 @@ package struct DecoderBlock {
         self.mlpNorm = mlpNorm
         self.mlp = mlp
     }
+
+    /// The layer's matrices.
+    package var matrices: [PackedMatrix] { attention.matrices + mlp.matrices }
 
     package func callAsFunction(_ hidden: FloatRows, _ step: StepContext) {
         let normalized = step.normalized.columns(0..<hidden.width)
@@ -103,6 +122,23 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
         self.norm = norm
         self.output = output
         self.weights = weights
+    }
+
+    package var cost: DecoderCost {
+        var cost = DecoderCost()
+        var quantizedMultiplyAdds = 0
+        for matrix in blocks.flatMap(\.matrices) {
+            let multiplyAdds = matrix.outputCount * matrix.inputCount
+            cost.blockMultiplyAdds += multiplyAdds
+            cost.weightByteCount += matrix.byteCount
+            if matrix.type.blockLength > 1 { quantizedMultiplyAdds += multiplyAdds }
+        }
+        for matrix in output.matrices {
+            cost.outputMultiplyAdds += matrix.outputCount * matrix.inputCount
+            cost.weightByteCount += matrix.byteCount
+        }
+        cost.isQuantized = 2 * quantizedMultiplyAdds > cost.blockMultiplyAdds
+        return cost
     }
 
     package func forwardHidden(_ step: StepContext) {
