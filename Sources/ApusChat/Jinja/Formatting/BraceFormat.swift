@@ -16,7 +16,7 @@ struct BraceFormat {
     }
 
     private mutating func render(_ format: [Unicode.Scalar], depth: Int, isMarkup: Bool) throws -> [UInt8] {
-        if depth == 0 { throw TemplateFailure("Max string recursion exceeded") }
+        if depth < 0 { throw TemplateFailure("Max string recursion exceeded") }
         var result: [UInt8] = []
         var index = 0
         while index < format.count {

@@ -92,8 +92,14 @@ extension Filters {
             let bound = try arguments.bind("batch", ["linecount", "fill_with"], required: 1)
             let (count, meter) = (try (bound[0] ?? .none).requireInteger(), interpreter.meter)
             let source = try value.iterator(meter: meter)
+            var isFirst = true
             return .object(
-                try GeneratorValue(over: value) { try batch(from: source, count, fill: bound[1], meter) })
+                try GeneratorValue(over: value) {
+                    defer { isFirst = false }
+                    // An empty batch is full before its first element comes.
+                    if isFirst, count == 0 { return try meter.list([]) }
+                    return try batch(from: source, count, fill: bound[1], meter)
+                })
         },
         "slice": { value, arguments, interpreter in
             let bound = try arguments.bind("slice", ["slices", "fill_with"], required: 1)
@@ -113,7 +119,7 @@ extension Filters {
         from source: ValueIterator, _ count: Int, fill: Value?, _ meter: Meter
     ) throws -> Value? {
         var items: [Value] = []
-        while items.count < max(count, 1), let item = try source.next() {
+        while count <= 0 || items.count < count, let item = try source.next() {
             try meter.check(bytes: (items.count + 1) * MemoryCharge.perElement)
             items.append(item)
         }

@@ -20,9 +20,7 @@ extension Interpreter {
         case .branch(let branches, let otherwise):
             for (test, body) in branches where try evaluate(test).isTruthy { return try execute(body) }
             return try execute(otherwise)
-        case .loop(let loop):
-            try run(loop)
-            return .normal
+        case .loop(let loop): return try run(loop)
         case .set(let target, let value):
             try checkNamespaces(of: target)
             try assign(try evaluate(value), to: target)

@@ -115,9 +115,11 @@ final class LoopValue: TemplateObject {
 }
 
 extension Interpreter {
-    func run(_ loop: Loop) throws { try run(loop, over: try evaluate(loop.iterable), in: frame, depth0: 0) }
+    func run(_ loop: Loop) throws -> Flow {
+        try run(loop, over: try evaluate(loop.iterable), in: frame, depth0: 0)
+    }
 
-    private func run(_ loop: Loop, over iterable: Value, in outer: Frame, depth0: Int) throws {
+    private func run(_ loop: Loop, over iterable: Value, in outer: Frame, depth0: Int) throws -> Flow {
         var length: Int?
         var source = try iterable.iterator(meter: meter)
         if let filter = loop.filter {
@@ -130,7 +132,7 @@ extension Interpreter {
             recurse: loop.isRecursive
                 ? { [unowned self] inner in
                     try nested {
-                        try capture { try run(loop, over: inner, in: outer, depth0: depth0 + 1) }
+                        try capture { _ = try run(loop, over: inner, in: outer, depth0: depth0 + 1) }
                     }
                 } : nil)
         var hasCompletedIteration = false
@@ -145,9 +147,8 @@ extension Interpreter {
             // `continue` skips the note that the loop ran, so that `else` may follow it: Jinja does the same.
             if flow == .normal { hasCompletedIteration = true }
         }
-        if let otherwise = loop.otherwise, !hasCompletedIteration {
-            _ = try inFrame(otherwise.scope, parent: outer) { _ in try execute(otherwise.statements) }
-        }
+        guard let otherwise = loop.otherwise, !hasCompletedIteration else { return .normal }
+        return try inFrame(otherwise.scope, parent: outer) { _ in try execute(otherwise.statements) }
     }
 
     /// The elements that pass the loop's test, which is evaluated when each is asked for.

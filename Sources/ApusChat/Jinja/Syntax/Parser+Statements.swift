@@ -220,8 +220,13 @@ extension Parser {
             parser.scopes.declareParameter(special)
             return true
         }
-        let hasCallerParameter = parameters.contains { $0.name == "caller" && $0.defaultValue != nil }
-        let usesCaller = uses("caller", &self) || hasCallerParameter && scopes.mentions("caller")
+        let callerParameter = parameters.first { $0.name == "caller" }
+        if let callerParameter, callerParameter.defaultValue == nil, scopes.mentions("caller") {
+            throw failure(
+                "When defining macros or call blocks the special \"caller\" argument must be omitted or be given a"
+                    + " default.")
+        }
+        let usesCaller = uses("caller", &self) || callerParameter != nil && scopes.mentions("caller")
         let (usesKeywords, usesVariadic) = (uses("kwargs", &self), uses("varargs", &self))
         return MacroDefinition(
             name: name, parameters: parameters, body: ScopedBody(scope: scopes.pop(), statements: statements),

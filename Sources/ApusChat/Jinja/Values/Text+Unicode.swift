@@ -115,7 +115,7 @@ extension Text {
         while !rest.isEmpty {
             try meter.check(bytes: (parts.count + 1) * MemoryCharge.perElement)
             if limit >= 0, parts.count == limit {
-                parts.append(Text(String(rest)).stripped(.right))
+                parts.append(Text(String(rest)))
                 break
             }
             let end = rest.firstIndex(where: \.isPythonSpace) ?? rest.endIndex
