@@ -37,7 +37,10 @@ package struct LogprobRecorder: Sendable {
     private func logprob(_ logit: Float) -> Float { Float(Double(logit - largest) - logarithm) }
 
     /// What was recorded last, as a value to hand out; this allocates.
-    package var recorded: TokenLogprobs { TokenLogprobs(logprob: chosen, alternatives: Array(alternatives)) }
+    package var recorded: TokenLogprobs {
+        // A true copy: a shared buffer would be allocated anew by the next token.
+        TokenLogprobs(logprob: chosen, alternatives: alternatives.map { $0 })
+    }
 
     /// The softmax's denominator over 16 lanes and a tree (docs/numbers.md, section 1).
     private static func sumOfExponentials(_ row: Span<Float>, _ largest: Float) -> Float {
