@@ -24,7 +24,8 @@ extension ModelLocator {
         if let other = try? store.manifest(named: chosen), other.source != source.description, !isForced {
             throw ApusError(
                 .invalidArgument,
-                "\(chosen): already the name of \(other.source); choose another with --name, or remove it: apus rm \(chosen)"
+                "\(chosen): already the name of \(other.source); choose another with --name, "
+                    + "or remove it: apus rm \(chosen)"
             )
         }
         return try await Puller(configuration: configuration, report: report).pull(

@@ -69,7 +69,8 @@ package struct ModelLocator: Sendable {
         let nearest = Suggestion.nearest(to: name, among: known).map { "did you mean \($0)? " } ?? ""
         return ApusError(
             .notFound,
-            "\(name): neither a model's name nor a file; \(nearest)see: apus list --all; from the Hugging Face hub: apus pull hf:organisation/repository"
+            "\(name): neither a model's name nor a file; \(nearest)see: apus list --all; "
+                + "from the Hugging Face hub: apus pull hf:organisation/repository"
         )
     }
 

@@ -64,7 +64,8 @@ package struct ModelStore: Sendable {
                 file.adoptedFrom.map { "adopted from \($0), which is gone or changed" } ?? "which is gone or changed"
             throw ApusError(
                 .notFound,
-                "\(manifest.name): expected \(file.byteCount) bytes of \(file.name), \(origin); pull it again: apus pull --force \(manifest.name)"
+                "\(manifest.name): expected \(file.byteCount) bytes of \(file.name), \(origin); "
+                    + "pull it again: apus pull --force \(manifest.name)"
             )
         }
         let folder = linksFolder(manifest.name)

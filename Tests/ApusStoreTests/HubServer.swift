@@ -14,7 +14,7 @@ final class HubServer: @unchecked Sendable {
     init() throws {
         folder = try TemporaryFolder()
         logPath = "\(folder.path)/log"
-        FileManager.default.createFile(atPath: logPath, contents: nil)
+        _ = FileManager.default.createFile(atPath: logPath, contents: nil)
         log = try #require(FileHandle(forWritingAtPath: logPath))
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
             "Fixtures/hub_server.py"

@@ -27,7 +27,7 @@ private let sharedServer = Result { try HubServer() }
         )
         configuration.hubPolicy.firstPause = .milliseconds(1)
         configuration.hubPolicy.readTimeout = .milliseconds(500)
-        return try ModelLocator(configuration: configuration, catalogue: Catalogue(models: []))
+        return try ModelLocator(configuration: configuration, catalogue: Catalogue(json: Array(#"{"models":[]}"#.utf8)))
     }
 
     @discardableResult

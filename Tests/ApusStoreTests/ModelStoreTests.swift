@@ -21,7 +21,7 @@ import Testing
             ollamaFolders: ollama ? [outside.path] : [],
             isOffline: true
         )
-        return try ModelLocator(configuration: configuration, catalogue: Catalogue(models: []))
+        return try ModelLocator(configuration: configuration, catalogue: Catalogue(json: Array(#"{"models":[]}"#.utf8)))
     }
 
     @Test func aPlainFileIsCopiedUnderItsHashAndFoundByName() async throws {
@@ -139,7 +139,7 @@ import Testing
 
     @Test func aFullDiskIsToldBeforeTheCopyStarts() async throws {
         let path = "\(outside.path)/huge.gguf"
-        FileManager.default.createFile(atPath: path, contents: nil)
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
         // Sparse: 4 exabytes that no disk has.
         guard truncate(path, 1 << 42) == 0 else { return }
         let error = await #expect(throws: ApusError.self) { try await locator().pull(path) }

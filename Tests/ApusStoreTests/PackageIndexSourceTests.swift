@@ -35,21 +35,16 @@ private let wheels = Result {
         member: String = "tiny_model/tiny.gguf",
         sha256: String = PackageIndexSourceTests.sha256,
         byteCount: Int = 200_000,
-        isOffline: Bool = false
+        isOffline: Bool = false,
+        ollamaFolders: [String] = []
     ) throws -> ModelLocator {
-        let source = Catalogue.PackageMember(
-            package: package,
-            version: "1.0",
-            member: member,
-            sha256: sha256,
-            byteCount: byteCount,
-            wheelByteCount: 1000
-        )
-        let entry = Catalogue.Entry(name: "tiny", summary: "", licence: "MIT", source: .pypi(source))
-        return try ModelLocator(
-            configuration: StoreConfiguration(folder: folder.path, isOffline: isOffline),
-            catalogue: Catalogue(models: [entry])
-        )
+        let source = """
+            {"package": "\(package)", "version": "1.0", "member": "\(member)", "sha256": "\(sha256)",
+             "bytes": \(byteCount), "wheel_bytes": 1000}
+            """
+        let catalogue = #"{"models":[{"name":"tiny","summary":"","licence":"MIT","source":{"pypi":\#(source)}}]}"#
+        let configuration = StoreConfiguration(folder: folder.path, ollamaFolders: ollamaFolders, isOffline: isOffline)
+        return try ModelLocator(configuration: configuration, catalogue: Catalogue(json: Array(catalogue.utf8)))
     }
 
     private func message(_ locator: ModelLocator) async -> String {
@@ -96,18 +91,7 @@ private let wheels = Result {
         let ollama = try TemporaryFolder()
         let content = String(repeating: "GGUF", count: 50_000)
         try ollama.write(content, to: "blobs/sha256-\(Self.sha256)")
-        let source = Catalogue.PackageMember(
-            package: "x",
-            version: "1.0",
-            member: "tiny.gguf",
-            sha256: Self.sha256,
-            byteCount: 200_000,
-            wheelByteCount: 1
-        )
-        let locator = try ModelLocator(
-            configuration: StoreConfiguration(folder: folder.path, ollamaFolders: [ollama.path], isOffline: true),
-            catalogue: Catalogue(models: [.init(name: "tiny", summary: "", licence: "MIT", source: .pypi(source))])
-        )
+        let locator = try locator(isOffline: true, ollamaFolders: [ollama.path])
         #expect(try await locator.pull("tiny").files[0].adoptedFrom?.hasSuffix("sha256-\(Self.sha256)") == true)
     }
 }

@@ -49,6 +49,8 @@ struct HubClient {
         configuration.redirectConfiguration = .disallow
         // Ranges and hashes count the bytes as stored.
         configuration.decompression = .disabled
+        // Tries are counted and paused between by the source, which tells of them.
+        configuration.connectionPool.retryConnectionEstablishment = false
         configuration.timeout.connect = .nanoseconds(policy.connectTimeout.nanoseconds)
         configuration.timeout.read = .nanoseconds(policy.readTimeout.nanoseconds)
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)

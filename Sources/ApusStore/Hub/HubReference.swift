@@ -23,7 +23,8 @@ package struct HubReference: Sendable, Equatable, CustomStringConvertible {
         else {
             throw ApusError(
                 .invalidArgument,
-                "'hf:\(text)': expected hf:organisation/repository, with @revision or :file where needed, as in hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M"
+                "'hf:\(text)': expected hf:organisation/repository, with @revision or :file where needed, "
+                    + "as in hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M"
             )
         }
         self.repository = repository.joined(separator: "/")

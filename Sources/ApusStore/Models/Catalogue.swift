@@ -72,16 +72,17 @@ package struct Catalogue: Decodable, Sendable {
     package var models: [Entry]
 
     /// The catalogue this program was built with.
-    package static func builtIn() throws -> Catalogue {
+    package static func builtIn() throws -> Catalogue { try Catalogue(json: PackageResources.catalogue_json) }
+
+    /// Reads a catalogue file.
+    /// - Throws: `ApusError` if it is not a catalogue.
+    package init(json: [UInt8]) throws {
         do {
-            return try JSONDecoder().decode(Catalogue.self, from: Data(PackageResources.catalogue_json))
+            self = try JSONDecoder().decode(Catalogue.self, from: Data(json))
         } catch {
             throw ApusError(.malformedFile, "catalogue.json: not a catalogue", cause: error)
         }
     }
-
-    /// Creates a catalogue from entries.
-    package init(models: [Entry]) { self.models = models }
 
     /// The entry with the given name.
     package func entry(named name: String) -> Entry? { models.first { $0.name == name } }

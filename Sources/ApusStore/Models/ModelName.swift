@@ -2,12 +2,13 @@ import ApusCore
 
 /// The rules for names that become file names in the store.
 enum ModelName {
-    /// Checks that a model's name is 1 to 128 letters, digits, dots, dashes and underscores, starting with a letter or digit.
+    /// Checks that a name is 1 to 128 letters, digits, dots, dashes and underscores, with a letter or digit first.
     static func check(_ name: String) throws {
         guard isValid(name) else {
             throw ApusError(
                 .invalidArgument,
-                "model name '\(name)': expected 1 to 128 letters, digits, '.', '-', '_', starting with a letter or digit; choose one with --name"
+                "model name '\(name)': expected 1 to 128 letters, digits, '.', '-', '_', starting with a letter "
+                    + "or digit; choose one with --name"
             )
         }
     }

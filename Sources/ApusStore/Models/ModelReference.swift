@@ -25,7 +25,8 @@ package enum ModelReference: Sendable, Equatable {
         } else {
             throw ApusError(
                 .invalidArgument,
-                "'\(text)': expected a model's name (apus list --all), a .gguf file, a folder with safetensors, or hf:organisation/repository"
+                "'\(text)': expected a model's name (apus list --all), a .gguf file, a folder with safetensors, "
+                    + "or hf:organisation/repository"
             )
         }
     }

@@ -66,7 +66,8 @@ package struct Puller: Sendable {
         throw ApusError(
             .download,
             "\(source.description): \(file.name): expected SHA-256 \(file.sha256 ?? "of any value"), "
-                + "\(file.byteCount.map(String.init) ?? "any number of") bytes; found \(fetched.sha256), \(fetched.byteCount) bytes; the file was refused"
+                + "\(file.byteCount.map(String.init) ?? "any number of") bytes; "
+                + "found \(fetched.sha256), \(fetched.byteCount) bytes; the file was refused"
         )
     }
 
@@ -158,7 +159,9 @@ package struct Puller: Sendable {
         else { return }
         throw ApusError(
             .inputOutput,
-            "\(store.folder): \(file.name) needs \(ByteCount.text(total - present)), the disk has \(ByteCount.text(free)) left: free some space and pull again"
+            "\(store.folder): \(file.name) needs \(ByteCount.text(total - present)), "
+                + "the disk has \(ByteCount.text(free)) left: "
+                + "free some space and pull again"
         )
     }
 }

@@ -43,7 +43,8 @@ struct OllamaSource: ModelSource {
             let places = folders.isEmpty ? "no Ollama store" : folders.joined(separator: ", ")
             throw ApusError(
                 .notFound,
-                "ollama:\(text): not in \(places); set OLLAMA_MODELS if the store lies elsewhere, or pull it there first: ollama pull \(text)"
+                "ollama:\(text): not in \(places); set OLLAMA_MODELS if the store lies elsewhere, "
+                    + "or pull it there first: ollama pull \(text)"
             )
         }
         self.text = text
@@ -83,7 +84,8 @@ struct OllamaSource: ModelSource {
     {
         throw ApusError(
             .notFound,
-            "\(file.localPath ?? blobsFolder): expected the content of \(description), found nothing or another size or hash"
+            "\(file.localPath ?? blobsFolder): expected the content of \(description), "
+                + "found nothing or another size or hash"
         )
     }
 

@@ -137,17 +137,18 @@ class Storage(http.server.BaseHTTPRequestHandler):
         if name in ("dropping", "no-ranges", "wrong-range", "range-refused") and attempt <= 2 or name == "always-dropping":
             self.wfile.write(body[:300_000] if name != "always-dropping" or attempt == 1 else b"")
             self.wfile.flush()
-            return self.abort()
+            return self.abort(is_clean=name in ("dropping", "always-dropping"))
         if name == "stalling" and attempt == 1:
             self.wfile.write(body[:1000])
             self.wfile.flush()
             return stopped.wait()
         self.wfile.write(body)
 
-    def abort(self):
-        # A reset, as a broken route gives, not a clean end.
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
+    def abort(self, is_clean):
+        # A clean end too early, or a reset, as a broken route gives.
+        if not is_clean:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.shutdown(socket.SHUT_WR) if is_clean else self.connection.close()
         self.close_connection = True
         self.rfile = self.wfile = open("/dev/null", "r+b")
 
