@@ -7,8 +7,10 @@ struct SafetensorsIndex {
     /// The position in `paths` of each tensor's shard.
     let shardOfTensor: [String: Int]
 
-    // Twice the largest open model's (all experts of all layers apart); keeps a hostile index's tables small.
-    private static let maximumTensorCount = 262_144
+    // The largest open models have 93,000 tensors (every expert apart) in 200 shards; the bounds keep a hostile index's
+    // tables small.
+    private static let maximumTensorCount = 131_072
+    private static let maximumShardCount = 4096
 
     init(path: String) throws {
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
@@ -27,6 +29,9 @@ struct SafetensorsIndex {
                 throw shard.malformed(expected: "the name of a .safetensors file in the same folder")
             }
             if shards[name] == nil {
+                guard paths.count < Self.maximumShardCount else {
+                    throw map.malformed(expected: "at most \(Self.maximumShardCount) files")
+                }
                 shards[name] = paths.count
                 paths.append(folder + name)
             }
