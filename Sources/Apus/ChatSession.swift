@@ -1,5 +1,6 @@
 public import ApusChat
 import ApusCore
+import ApusFormats
 
 /// A conversation with a model: remembers what was said.
 ///
@@ -44,11 +45,51 @@ public final class ChatSession {
         return answer
     }
 
+    /// Takes back the last message and its answer.
+    /// - Returns: whether there was one.
+    public func removeLastExchange() -> Bool {
+        guard let index = messages.lastIndex(where: { $0.role == "user" }) else { return false }
+        messages.removeSubrange(index...)
+        return true
+    }
+
+    /// The conversation as a JSON array of messages.
+    public var jsonText: String {
+        var writer = JSONWriter(.pretty)
+        writer.array { writer in for message in messages { writer.value(message) } }
+        return writer.text
+    }
+
     /// Forgets everything but the system prompt.
     public func reset() {
-        messages.removeAll { message in
-            guard case .object(let members) = message else { return true }
-            return members.first?.value != .string("system")
+        messages.removeAll { $0.role != "system" }
+    }
+}
+
+extension ChatValue {
+    fileprivate var role: String? {
+        guard case .object(let members) = self, case .string(let role)? = members.first(where: { $0.key == "role" })?.value
+        else { return nil }
+        return role
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func value(_ value: ChatValue) {
+        switch value {
+        case .null: null()
+        case .bool(let value): self.value(value)
+        case .int(let value): self.value(value)
+        case .double(let value): self.value(value)
+        case .string(let value): self.value(value)
+        case .array(let items): array { writer in for item in items { writer.value(item) } }
+        case .object(let members):
+            object { writer in
+                for member in members {
+                    writer.key(member.key)
+                    writer.value(member.value)
+                }
+            }
         }
     }
 }

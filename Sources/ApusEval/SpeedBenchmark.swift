@@ -1,5 +1,5 @@
 package import Apus
-package import ApusEngine
+import ApusEngine
 import ApusNN
 
 /// Measures prompt processing and decoding beside the machine's own limits, through the engine's step loop.

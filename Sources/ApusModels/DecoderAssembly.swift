@@ -78,11 +78,7 @@ extension WeightLoader {
                 vocabularySize: output.outputCount,
                 hiddenSize: hiddenSize,
                 contextLength: configuration.contextLength,
-                keyValues: KVShape(
-                    layerCount: configuration.layerCount,
-                    headCount: configuration.keyValueHeadCount,
-                    headDimension: configuration.headDimension
-                ),
+                keyValues: configuration.keyValues,
                 queryHeadCount: configuration.queryHeadCount,
                 feedForwardSize: configuration.feedForwardSize,
                 inputs: inputs,

@@ -123,6 +123,11 @@ package struct ModelConfiguration: Sendable {
     package var queryWidth: Int { queryHeadCount * headDimension }
     package var keyValueWidth: Int { keyValueHeadCount * headDimension }
 
+    /// The shape of the KV cache.
+    package var keyValues: KVShape {
+        KVShape(layerCount: layerCount, headCount: keyValueHeadCount, headDimension: headDimension)
+    }
+
     /// The rotary embedding with the shared base and scaling.
     package var rotary: RotaryEmbedding {
         RotaryEmbedding(dimension: rotaryDimension, base: rotaryBase, scaling: rotaryScaling)

@@ -75,3 +75,23 @@ package struct ModelSource {
         return try family.load(configuration, weights)
     }
 }
+
+extension ModelSource {
+    /// The model's sizes as its headers state them, before anything is loaded.
+    package func shape(vocabularySize: Int, quantization: ElementType?) -> DecoderShape {
+        var inputs = MatrixInputs()
+        for tensor in tensors.all where tensor.shape.count == 2 {
+            inputs.add(type: WeightLoader.heldType(of: tensor, quantization: quantization), inputs: tensor.shape[0])
+        }
+        return DecoderShape(
+            vocabularySize: vocabularySize,
+            hiddenSize: configuration.hiddenSize,
+            contextLength: configuration.contextLength,
+            keyValues: configuration.keyValues,
+            queryHeadCount: configuration.queryHeadCount,
+            feedForwardSize: configuration.feedForwardSize,
+            inputs: inputs,
+            rotary: [configuration.rotary, configuration.rotary]
+        )
+    }
+}
