@@ -59,8 +59,7 @@ public final class Engine: Sendable {
     /// The thread's life: messages between steps, steps while there is work, parked otherwise.
     private static func run(_ loop: StepLoop, _ inbox: EngineInbox) {
         while true {
-            if loop.isIdle { inbox.park() }
-            for message in inbox.receive() {
+            for message in inbox.receive(isIdle: loop.isIdle) {
                 switch message {
                 case .submit(let request): loop.add(request)
                 case .cancel(let id): loop.cancel(id: id)

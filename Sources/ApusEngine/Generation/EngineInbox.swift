@@ -1,10 +1,13 @@
-internal import Dispatch
-internal import Synchronization
+#if canImport(Glibc)
+internal import Glibc
+#elseif canImport(Darwin)
+internal import Darwin
+#endif
 
-/// What callers want of the engine's thread: a queue of messages on which the thread parks when it has nothing to do.
+/// What callers want of the engine's thread: a queue of messages, on which the thread parks when it has nothing to do.
 ///
-/// Thread-safe.
-final class EngineInbox: Sendable {
+/// Thread-safe. A POSIX mutex and condition, since the thread sanitizer knows them.
+final class EngineInbox: @unchecked Sendable {
     enum Message: Sendable {
         case submit(SubmittedRequest)
         case cancel(id: Int)
@@ -12,27 +15,39 @@ final class EngineInbox: Sendable {
         case close
     }
 
-    private let messages = Mutex<[Message]>([])
-    private let isEmptyHint = Atomic(true)
-    private let arrivals = DispatchSemaphore(value: 0)
+    // Sound to share because `messages` is only touched with the mutex held, and the addresses never change.
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let arrival = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var messages: [Message] = []
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(arrival, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(arrival)
+        pthread_mutex_destroy(mutex)
+        arrival.deallocate()
+        mutex.deallocate()
+    }
 
     /// Leaves a message and wakes the thread.
     func send(_ message: Message) {
-        messages.withLock { $0.append(message) }
-        isEmptyHint.store(false, ordering: .releasing)
-        arrivals.signal()
+        pthread_mutex_lock(mutex)
+        messages.append(message)
+        pthread_cond_signal(arrival)
+        pthread_mutex_unlock(mutex)
     }
 
-    /// Takes all messages; costs one load when there are none.
-    func receive() -> [Message] {
-        guard !isEmptyHint.exchange(true, ordering: .acquiring) else { return [] }
-        return messages.withLock { waiting in
-            let taken = waiting
-            waiting.removeAll()
-            return taken
-        }
+    /// Takes all messages.
+    /// - Parameter isIdle: parks the calling thread until there is one.
+    func receive(isIdle: Bool) -> [Message] {
+        pthread_mutex_lock(mutex)
+        while isIdle && messages.isEmpty { pthread_cond_wait(arrival, mutex) }
+        let taken = messages
+        messages = []
+        pthread_mutex_unlock(mutex)
+        return taken
     }
-
-    /// Parks the calling thread until a message has come that it did not park for before.
-    func park() { arrivals.wait() }
 }
