@@ -4,7 +4,7 @@
 /// endless output or endless recursion.
 public struct RenderLimits: Sendable {
     /// Work units: one for each evaluated node and one for each 64 bytes made or searched.
-    public var steps = 50_000_000
+    public var steps = 20_000_000
     /// Bytes of rendered output.
     public var outputBytes = 16 << 20
     /// Bytes of strings, lists and dicts alive at once, the rendered output aside.

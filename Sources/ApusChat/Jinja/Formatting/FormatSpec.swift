@@ -4,6 +4,8 @@ struct FormatSpec {
     private var align: Unicode.Scalar?
     private var sign: Unicode.Scalar = "-"
     private var isAlternate = false
+    /// Zeros between a number's sign and its digits.
+    private var isZeroPadded = false
     private var width = 0
     private var separator: String?
     private var precision: Int?
@@ -30,7 +32,7 @@ struct FormatSpec {
             index += 1
         }
         if peek() == "0" {
-            if align == nil { (fill, align) = ("0", "=") }
+            if align == nil { (fill, isZeroPadded) = ("0", true) }
             index += 1
         }
         width = try FormatSpec.digits(spec, &index, meter: meter) ?? 0
@@ -87,6 +89,7 @@ struct FormatSpec {
         if let kind, kind != "s" {
             throw TemplateFailure("Unknown format code '\(kind)' for object of type 'str'")
         }
+        if let separator { throw TemplateFailure("Cannot specify '\(separator)' with 's'.") }
         if align == "=" { throw TemplateFailure("'=' alignment not allowed in string format specifier") }
         var text = text
         if let precision, precision < text.count { text = text.slice(start: 0, step: 1, count: precision) }
@@ -133,7 +136,7 @@ struct FormatSpec {
         let head = (isNegative ? "-" : sign == "-" ? "" : String(sign)) + prefix
         var digits = digits
         if let separator { digits = NumberFormat.grouped(digits, separator: separator, size: groupSize) }
-        if align == "=" {
+        if align == "=" || isZeroPadded {
             let missing = max(0, width - head.count - digits.count)
             return Array((head + String(repeating: String(fill), count: missing) + digits).utf8)
         }

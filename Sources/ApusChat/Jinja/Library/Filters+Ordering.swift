@@ -10,8 +10,9 @@ extension Filters {
             }
             let getters = (paths ?? [bound[2] ?? .none]).map { AttributeGetter($0, interpreter) }
             let isCaseSensitive = bound[1]?.isTruthy ?? false
+            let isReversed = try bound[0]?.requireInteger() ?? 0 != 0
             let items = try sorted(
-                value.elements(meter: interpreter.meter), isReversed: bound[0]?.isTruthy ?? false, interpreter.meter
+                value.elements(meter: interpreter.meter), isReversed: isReversed, interpreter.meter
             ) { item in
                 .list(ListValue(try getters.map { try $0.get(item).folded(unless: isCaseSensitive) }))
             }

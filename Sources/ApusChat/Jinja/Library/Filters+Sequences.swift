@@ -152,8 +152,7 @@ extension Filters {
 extension Filters {
     static let lazy: [String: Filter] = [
         "map": { value, arguments, interpreter in
-            let transform = try mapping(arguments, interpreter)
-            return try generator(over: value, interpreter) { try transform($0) }
+            try generator(over: value, interpreter) { try mapping(arguments, interpreter) }
         },
         "select": { try selecting($0, $1, $2, keeps: true, byAttribute: false) },
         "reject": { try selecting($0, $1, $2, keeps: false, byAttribute: false) },
@@ -164,25 +163,34 @@ extension Filters {
             let getter = AttributeGetter(bound[1], interpreter)
             let isCaseSensitive = bound[0]?.isTruthy ?? false
             var seen: Set<DictKey> = []
-            return try generator(over: value, interpreter) { item in
-                let key = try getter.get(item).folded(unless: isCaseSensitive)
-                try interpreter.meter.check(bytes: (seen.count + 1) * MemoryCharge.perElement)
-                return seen.insert(try DictKey(key, meter: interpreter.meter)).inserted ? item : nil
+            return try generator(over: value, interpreter) { [unowned interpreter] in
+                { item in
+                    let key = try getter.get(item).folded(unless: isCaseSensitive)
+                    try interpreter.meter.check(bytes: (seen.count + 1) * MemoryCharge.perElement)
+                    return seen.insert(try DictKey(key, meter: interpreter.meter)).inserted ? item : nil
+                }
             }
         },
     ]
 
-    /// A generator of what `transform` makes of each element; nil leaves an element out.
+    private typealias Transform = (Value) throws -> Value?
+
+    /// A generator of what a transformation makes of each element; nil leaves an element out. The transformation is
+    /// prepared when the first element is asked for, and never for an empty value.
     private static func generator(
-        over value: Value, _ interpreter: Interpreter, _ transform: @escaping (Value) throws -> Value?
+        over value: Value, _ interpreter: Interpreter, _ prepare: @escaping () throws -> Transform
     ) throws -> Value {
-        var source: ValueIterator?
+        var prepared: (source: ValueIterator, transform: Transform)?
         return .object(
             try GeneratorValue(over: value) { [unowned interpreter] in
-                let iterator = try source ?? (value.isTruthy ? value.iterator(meter: interpreter.meter) : ValueIterator([]))
-                source = iterator
+                if prepared == nil, !value.isTruthy { return nil }
+                let (source, transform) = try prepared ?? {
+                    let transform = try prepare()
+                    return (try value.iterator(meter: interpreter.meter), transform)
+                }()
+                prepared = (source, transform)
                 return try interpreter.nested {
-                    while let item = try iterator.next() {
+                    while let item = try source.next() {
                         try interpreter.meter.step()
                         if let result = try transform(item) { return result }
                     }
@@ -193,7 +201,7 @@ extension Filters {
 
     private static func mapping(
         _ arguments: Arguments, _ interpreter: Interpreter
-    ) throws -> (Value) throws -> Value {
+    ) throws -> Transform {
         if arguments.positional.isEmpty, arguments.keyword.contains(where: { $0.name == "attribute" }) {
             let bound = try arguments.bind("map", ["attribute", "default"])
             let fallback = bound[1].flatMap { $0.isNone ? nil : $0 }
@@ -210,20 +218,22 @@ extension Filters {
     private static func selecting(
         _ value: Value, _ arguments: Arguments, _ interpreter: Interpreter, keeps: Bool, byAttribute: Bool
     ) throws -> Value {
-        var positional = arguments.positional[...]
-        var getter = AttributeGetter(nil, interpreter)
-        if byAttribute {
-            guard let attribute = positional.popFirst() else {
-                throw TemplateFailure("Missing parameter for attribute name")
+        try generator(over: value, interpreter) { [unowned interpreter] in
+            var positional = arguments.positional[...]
+            var getter = AttributeGetter(nil, interpreter)
+            if byAttribute {
+                guard let attribute = positional.popFirst() else {
+                    throw TemplateFailure("Missing parameter for attribute name")
+                }
+                getter = AttributeGetter(attribute, interpreter)
             }
-            getter = AttributeGetter(attribute, interpreter)
+            var holds: (Value) throws -> Bool = { $0.isTruthy }
+            if let name = try positional.popFirst()?.requireText("test name") {
+                guard let test = Tests.table[name.string] else { throw TemplateFailure("No test named \(name.quoted).") }
+                let rest = Arguments(positional: Array(positional), keyword: arguments.keyword)
+                holds = { [unowned interpreter] in try test($0, rest, interpreter) }
+            }
+            return { [getter] in try holds(try getter.get($0)) == keeps ? $0 : nil }
         }
-        var holds: (Value) throws -> Bool = { $0.isTruthy }
-        if let name = try positional.popFirst()?.requireText("test name") {
-            guard let test = Tests.table[name.string] else { throw TemplateFailure("No test named \(name.quoted).") }
-            let rest = Arguments(positional: Array(positional), keyword: arguments.keyword)
-            holds = { [unowned interpreter] in try test($0, rest, interpreter) }
-        }
-        return try generator(over: value, interpreter) { try holds(try getter.get($0)) == keeps ? $0 : nil }
     }
 }

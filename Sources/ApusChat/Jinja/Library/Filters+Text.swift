@@ -143,15 +143,17 @@ extension Filters {
 
     private static func truncate(_ value: Value, _ arguments: Arguments, _ meter: Meter) throws -> Value {
         let bound = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"])
-        let text = try value.requireText("truncate()")
         let length = try bound[0]?.requireInteger() ?? 255
         let end = try bound[2]?.requireText("truncate()") ?? "..."
         let leeway = try bound[3].map { $0.isNone ? 5 : try $0.requireInteger() } ?? 5
         let kept = length - end.count
         if kept < 0 { throw TemplateFailure("expected length >= \(end.count), got \(length)") }
         if leeway < 0 { throw TemplateFailure("expected leeway >= 0, got \(leeway)") }
-        let count = text.count
+        guard let count = try value.length() else {
+            throw TemplateFailure("object of type '\(value.typeName)' has no len()")
+        }
         if count <= length.addingReportingOverflow(leeway).partialValue { return value }
+        let text = try value.requireText("truncate()")
         var result = text.slice(start: 0, step: 1, count: min(kept, count))
         if !(bound[1]?.isTruthy ?? false) {
             result = try result.splitFromEnd(at: " ", limit: 1, meter: meter).first ?? result

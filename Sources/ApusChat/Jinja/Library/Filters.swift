@@ -5,9 +5,21 @@ enum Filters {
     static let table: [String: Filter] = {
         var table = text.merging(sequences) { $1 }.merging(lazy) { $1 }.merging(ordering) { $1 }
             .merging(numbers) { $1 }.merging(values) { $1 }
+        for name in withoutArguments {
+            guard let filter = table[name] else { continue }
+            table[name] = { value, arguments, interpreter in
+                _ = try arguments.exactly(name, 0...0)
+                return try filter(value, arguments, interpreter)
+            }
+        }
         for (alias, name) in ["d": "default", "e": "escape", "count": "length"] { table[alias] = table[name] }
         return table
     }()
+
+    private static let withoutArguments = [
+        "abs", "capitalize", "escape", "first", "forceescape", "items", "last", "length", "list", "lower", "reverse",
+        "safe", "string", "title", "upper", "urlencode", "wordcount",
+    ]
 
     /// Filters about any value.
     private static let values: [String: Filter] = [
@@ -34,13 +46,17 @@ enum Filters {
             return .int(length)
         },
         "items": { value, _, interpreter in
-            switch value {
-            case .undefined: return .object(try GeneratorValue(over: value) { nil })
-            case .dict(let dict):
-                let items = ValueIterator(try dict.items(meter: interpreter.meter))
-                return .object(try GeneratorValue(over: value) { try items.next() })
-            default: throw TemplateFailure("Can only get item pairs from a mapping.")
-            }
+            if value.isUndefined { return .object(try GeneratorValue(over: value) { nil }) }
+            var items: ValueIterator?
+            return .object(
+                try GeneratorValue(over: value) { [unowned interpreter] in
+                    guard case .dict(let dict) = value else {
+                        throw TemplateFailure("Can only get item pairs from a mapping.")
+                    }
+                    let iterator = try items ?? ValueIterator(dict.items(meter: interpreter.meter))
+                    items = iterator
+                    return try iterator.next()
+                })
         },
         "list": { value, _, interpreter in
             if case .list = value { return value }

@@ -12,7 +12,7 @@ enum ListMethods {
             let values = try arguments.exactly("index", 1...3)
             let bounds = try values.dropFirst().map { .int(try $0.requireInteger()) } + [Value.none, .none]
             let range = try SliceRange(bounds[0], bounds[1], .none, count: list.items.count)
-            for index in range?.indices ?? []
+            for index in range.indices
             where try list.items[index].isEqual(to: values[0], meter: interpreter.meter) {
                 return .int(index)
             }

@@ -69,27 +69,28 @@ extension Interpreter {
 
     /// `value[start:stop:step]`.
     func slice(_ value: Value, _ start: Value, _ stop: Value, _ step: Value) throws -> Value {
-        func range(_ count: Int) throws -> SliceRange? { try SliceRange(start, stop, step, count: count) }
+        func range(_ count: Int) throws -> SliceRange { try SliceRange(start, stop, step, count: count) }
         switch value {
         case .undefined(let undefined): throw undefined.failure
         case .string(let text):
             try meter.spend(bytes: text.utf8.count)
-            guard let range = try range(text.count) else { break }
+            let range = try range(text.count)
             return try meter.text(text.slice(start: range.start, step: range.step, count: range.count))
         case .list(let list):
-            guard let range = try range(list.items.count) else { break }
+            let range = try range(list.items.count)
             return try meter.list(range.indices.map { list.items[$0] })
         case .tuple(let list):
-            guard let range = try range(list.items.count) else { break }
+            let range = try range(list.items.count)
             return try meter.tuple(range.indices.map { list.items[$0] })
         case .object(let object):
-            guard let numbers = object as? RangeValue, let range = try range(numbers.count) else { break }
+            guard let numbers = object as? RangeValue else { break }
+            let range = try range(numbers.count)
             let first = numbers.start + range.start * numbers.step
             let step = range.step * numbers.step
             return .object(try RangeValue(start: first, stop: first + range.count * step, step: step))
         default: break
         }
-        return .undefined(Undefined(message: "\(value.typeName) object has no such slice"))
+        throw TemplateFailure("'\(value.typeName)' object is not subscriptable by a slice")
     }
 }
 
@@ -101,11 +102,16 @@ struct SliceRange {
 
     var indices: [Int] { (0..<count).map { start + $0 * step } }
 
-    /// Nil if a bound is neither an integer nor absent.
-    init?(_ start: Value, _ stop: Value, _ step: Value, count: Int) throws {
-        func bound(_ value: Value) -> Int?? { value.isNone ? .some(nil) : value.integer.map { .some($0) } }
-        guard let start = bound(start), let stop = bound(stop), let step = bound(step) else { return nil }
-        let stride = step ?? 1
+    /// - Throws: if a bound is neither an integer nor none.
+    init(_ start: Value, _ stop: Value, _ step: Value, count: Int) throws {
+        func bound(_ value: Value) throws -> Int? {
+            if value.isNone { return nil }
+            guard let integer = value.integer else {
+                throw TemplateFailure("slice indices must be integers or None or have an __index__ method")
+            }
+            return integer
+        }
+        let (start, stop, stride) = (try bound(start), try bound(stop), try bound(step) ?? 1)
         if stride == 0 { throw TemplateFailure("slice step cannot be zero") }
         let lowest = stride < 0 ? -1 : 0
         let highest = stride < 0 ? count - 1 : count

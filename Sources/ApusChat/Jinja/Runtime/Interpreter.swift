@@ -74,6 +74,7 @@ final class Interpreter {
     func inFrame<Result>(
         _ scope: Scope, parent: Frame? = nil, _ body: (Frame) throws -> Result
     ) throws -> Result {
+        try meter.step()
         let outer = frame
         frame = Frame(scope, parent: parent ?? outer, context: context)
         defer { frame = outer }

@@ -48,6 +48,12 @@ enum DictKey: Hashable {
     case tuple([DictKey])
 
     init(_ value: Value, meter: Meter) throws {
+        var bytes = 0
+        try self.init(value, meter: meter, bytes: &bytes)
+    }
+
+    /// - Parameter bytes: what the key takes so far; nested tuples may repeat one another many times.
+    private init(_ value: Value, meter: Meter, bytes: inout Int) throws {
         try meter.step()
         switch value {
         case .none: self = .none
@@ -56,8 +62,9 @@ enum DictKey: Hashable {
         case .float(let float): self = Int(exactly: float).map(DictKey.integer) ?? .float(float)
         case .string(let text): self = .text(text.utf8)
         case .tuple(let list):
-            try meter.check(bytes: list.items.count * MemoryCharge.perElement)
-            self = .tuple(try list.items.map { try DictKey($0, meter: meter) })
+            bytes += list.items.count * MemoryCharge.perElement
+            try meter.check(bytes: bytes)
+            self = .tuple(try list.items.map { try DictKey($0, meter: meter, bytes: &bytes) })
         case .undefined: self = .object(ObjectIdentifier(Undefined.self))
         case .object(let object): self = .object(ObjectIdentifier(object))
         case .list, .dict: throw TemplateFailure("unhashable type: '\(value.typeName)'")

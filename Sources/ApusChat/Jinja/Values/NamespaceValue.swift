@@ -1,17 +1,14 @@
 /// What `namespace()` makes: the one value whose attributes a template can set.
 final class NamespaceValue: TemplateObject {
     let typeName = "TemplateNamespace"
-    private var attributes: [String: Value] = [:]
+    private var attributes: DictValue
+    private var isPrinting = false
 
-    init(_ dict: DictValue) {
-        for (key, value) in zip(dict.keys, dict.values) {
-            if let name = key.text?.string { attributes[name] = value }
-        }
-    }
+    init(_ attributes: DictValue) { self.attributes = attributes }
 
     func set(_ name: String, _ value: Value) throws {
         try NamespaceValue.check(name)
-        attributes[name] = value
+        attributes.set(Text(name), value)
     }
 
     static func check(_ name: String) throws {
@@ -22,8 +19,16 @@ final class NamespaceValue: TemplateObject {
         }
     }
 
-    func attribute(_ name: String, _ interpreter: Interpreter) -> Value? { attributes[name] }
+    func attribute(_ name: String, _ interpreter: Interpreter) -> Value? { attributes.value(for: Text(name)) }
+
+    func representation(meter: Meter) throws -> String {
+        // Namespaces may hold one another in a circle.
+        if isPrinting { throw TemplateFailure("maximum recursion depth exceeded while printing a namespace") }
+        isPrinting = true
+        defer { isPrinting = false }
+        return "<Namespace \(try Value.dict(attributes).representation(meter: meter))>"
+    }
 
     /// Forgets all attributes, which ends reference cycles.
-    func clear() { attributes = [:] }
+    func clear() { attributes = DictValue() }
 }

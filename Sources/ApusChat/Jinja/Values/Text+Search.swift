@@ -3,29 +3,32 @@
 extension Text {
     /// The first byte offset at or after `start` where `needle` occurs, ending at `end` at the latest.
     func firstOffset(of needle: Text, from start: Int, to end: Int? = nil, meter: Meter) throws -> Int? {
-        let end = end ?? utf8.count
-        let length = needle.utf8.count
-        guard start <= end, length <= end - start else { return nil }
-        guard let first = needle.utf8.first else { return start }
+        let last = (end ?? utf8.count) - needle.utf8.count
+        guard let first = needle.utf8.first else { return start <= last ? start : nil }
         var offset = start
-        try meter.spend(bytes: end - start)
-        while offset <= end - length {
-            if utf8[offset] == first, try matches(needle, at: offset, meter: meter) { return offset }
+        while offset <= last {
+            if utf8[offset] == first, try matches(needle, at: offset, meter: meter) {
+                try meter.spend(bytes: offset - start)
+                return offset
+            }
             offset += 1
         }
+        try meter.spend(bytes: max(0, last - start))
         return nil
     }
 
     /// The last byte offset at or after `start` where `needle` occurs, ending at `end` at the latest.
     func lastOffset(of needle: Text, from start: Int, to end: Int, meter: Meter) throws -> Int? {
-        let length = needle.utf8.count
-        guard start <= end, length <= end - start else { return nil }
-        try meter.spend(bytes: end - start)
-        var offset = end - length
+        let last = end - needle.utf8.count
+        var offset = last
         while offset >= start {
-            if try matches(needle, at: offset, meter: meter) { return offset }
+            if try matches(needle, at: offset, meter: meter) {
+                try meter.spend(bytes: last - offset)
+                return offset
+            }
             offset -= 1
         }
+        try meter.spend(bytes: max(0, last - start))
         return nil
     }
 
