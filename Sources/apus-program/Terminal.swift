@@ -77,6 +77,11 @@ enum Terminal {
     /// Ends as an interrupted program does, so that a shell stops its script too.
     private static func dieOfInterrupt() -> Never {
         signal(SIGINT, SIG_DFL)
+        // Dispatch blocks the signals it watches.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         raise(SIGINT)
         Glibc.exit(1)
     }

@@ -86,7 +86,7 @@ package struct Puller: Sendable {
     ) async throws -> Content {
         let partial = try PartialFile(path: path, continuing: continuing)
         do {
-            try checkSpace(for: file, having: partial.byteCount)
+            try checkSpace(for: file, having: partial.byteCount, scratch: source.scratchByteCount)
             try await source.fetch(file, into: partial) { received in
                 report(.received(file: file.name, byteCount: received, total: file.byteCount))
             }
@@ -154,14 +154,14 @@ package struct Puller: Sendable {
         return hash.hexDigits
     }
 
-    private func checkSpace(for file: SourceFile, having present: Int) throws {
-        guard let total = file.byteCount, let free = FileSystem.freeByteCount(at: store.folder), total - present > free
-        else { return }
+    private func checkSpace(for file: SourceFile, having present: Int, scratch: Int) throws {
+        guard let total = file.byteCount, let free = FileSystem.freeByteCount(at: store.folder) else { return }
+        let (needed, overflow) = (total - present).addingReportingOverflow(scratch)
+        guard overflow || needed > free else { return }
         throw ApusError(
             .inputOutput,
-            "\(store.folder): \(file.name) needs \(ByteCount.text(total - present)), "
-                + "the disk has \(ByteCount.text(free)) left: "
-                + "free some space and pull again"
+            "\(store.folder): pulling \(file.name) takes \(ByteCount.text(needed)), the disk has "
+                + "\(ByteCount.text(free)) left: free some space and pull again"
         )
     }
 }

