@@ -49,7 +49,7 @@ typedef void (*panel_kernel)(vfloat *sums, unpacked_chunk chunk, const apus_matm
 typedef struct vector_format {
     int32_t type;
     arithmetic arithmetic;
-    void (*open)(block_scales *scales, const uint16_t *plane, const void *block, int part);
+    void (*open)(block_scales *scales, const uint16_t *paired, const void *block, int part);
     void (*unpack)(weight_group *out, const block_scales *scales, const void *block, int index, int part);
     panel_kernel one_column, all_columns;
 } vector_format;
@@ -154,68 +154,54 @@ APUS_INLINE void store_sum(const apus_matmul_args *args, int64_t row, int64_t ou
 
 // MARK: Few rows
 
-/// The tiles of a matrix, as the drivers walk them.
-typedef struct tile_walk {
-    const apus_tile_layout *layout;
-    int64_t plane_bytes, tile_bytes, blocks, groups_per_block;
-} tile_walk;
+/// A format's sizes, constants in each of its kernels.
+typedef struct tile_sizes {
+    int groups_per_block, group_bytes;  ///< of 32 inputs; bytes of all 16 outputs
+    int pair_scale_bytes, body_bytes;
+} tile_sizes;
 
-APUS_INLINE tile_walk walk_tiles(const apus_matmul_args *args, int32_t type) {
-    const apus_tile_layout *layout = apus_tile_layout_for_type(type);
-    int64_t blocks = args->inputs / layout->block_length;
-    int64_t plane = apus_plane_bytes(layout, args->inputs);
-    return (tile_walk){layout, plane, plane + blocks * layout->body_bytes, blocks, layout->block_length / APUS_GROUP};
-}
-
-APUS_INLINE void prefetch_lines(const uint8_t *pointer, int64_t bytes) {
-    for (int64_t line = 0; line < bytes; line += 64) { __builtin_prefetch(pointer + line, 0, 3); }
-}
-
-APUS_INLINE void multiply_tile(const apus_matmul_args *args, int64_t tile, int rows, vector_format format,
-                               int groups_per_block, int group_bytes, int body_bytes, int64_t plane_bytes,
-                               int64_t tile_bytes) {
-    const uint8_t *base = (const uint8_t *)args->weights + tile * tile_bytes;
-    const uint8_t *ahead = base + APUS_PREFETCH_BYTES;
-    const uint8_t *body = base + plane_bytes;
-    const uint16_t *plane = (const uint16_t *)base;
+APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile, int64_t output, int rows,
+                               vector_format format, tile_sizes sizes) {
+    const uint8_t *ahead = tile + APUS_PREFETCH_BYTES, *goal = ahead;
     const uint8_t *group = args->panels;
     vfloat sums[APUS_PARTS * APUS_FEW_ROWS];
     for (int i = 0; i < APUS_PARTS * rows; i++) { sums[i] = (vfloat){}; }
-    for (int64_t block = args->inputs / (groups_per_block * APUS_GROUP); block > 0; block--) {
+    int64_t blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
+    for (int64_t block = 0; block < blocks; block++) {
+        const uint8_t *body = tile + apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+        const uint8_t *paired = tile + apus_scale_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
         block_scales scales[APUS_PARTS];
-        for (int part = 0; part < APUS_PARTS; part++) { format.open(&scales[part], plane, body, part); }
+        for (int part = 0; part < APUS_PARTS; part++) {
+            format.open(&scales[part], (const uint16_t *)paired, body, part);
+        }
 #pragma clang loop unroll(disable)
-        for (int index = 0; index < groups_per_block; index++) {
-            prefetch_lines(ahead, group_bytes);
+        for (int index = 0; index < sizes.groups_per_block; index++) {
+            for (goal += sizes.group_bytes; ahead < goal; ahead += 64) { __builtin_prefetch(ahead, 0, 3); }
             for (int part = 0; part < APUS_PARTS; part++) {
                 weight_group weights;
                 format.unpack(&weights, &scales[part], body, index, part);
                 add_group(sums + part * rows, 1, rows, &weights, rows_from(group, rows, 0), format.arithmetic);
             }
             group += rows * APUS_PANEL_ROW_BYTES;
-            ahead += group_bytes;
         }
-        body += body_bytes;
-        plane += 16;
     }
     for (int part = 0; part < APUS_PARTS; part++) {
         for (int row = 0; row < rows; row++) {
-            store_sum(args, row, tile * APUS_TILE_ROWS + part * APUS_LANES, sums[part * rows + row]);
+            store_sum(args, row, output + part * APUS_LANES, sums[part * rows + row]);
         }
     }
 }
 
 /// At most APUS_FEW_ROWS rows: they form one panel.
 APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64_t end, vector_format format,
-                              int groups_per_block, int block_bytes, int body_bytes) {
-    tile_walk walk = walk_tiles(args, format.type);
-    int group_bytes = block_bytes * APUS_TILE_ROWS / groups_per_block;
-    for (int64_t tile = begin; tile < end; tile++) {
+                              tile_sizes sizes) {
+    int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
+    for (int64_t index = begin; index < end; index++) {
+        const uint8_t *tile = (const uint8_t *)args->weights + index * tile_bytes;
         switch (args->rows) {
-#define CASE(rows)                                                                                              \
-    case rows:                                                                                                  \
-        multiply_tile(args, tile, rows, format, groups_per_block, group_bytes, body_bytes, walk.plane_bytes,    \
-                      walk.tile_bytes);                                                                         \
+#define CASE(rows)                                                                    \
+    case rows:                                                                        \
+        multiply_tile(args, tile, index * APUS_TILE_ROWS, rows, format, sizes);       \
         break;
             CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
@@ -275,38 +261,41 @@ APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk
 }
 
 /// Brings `columns` vectors of outputs out into one set.
-APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, tile_walk walk, int64_t column,
-                            int columns, int64_t first_block, int64_t blocks, vector_format format) {
+APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int64_t column, int columns,
+                            int64_t first_block, int64_t blocks, vector_format format, tile_sizes sizes) {
+    int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
     for (int i = 0; i < columns; i++) {
         int part = (int)((column + i) % APUS_PARTS);
-        const uint8_t *tile = (const uint8_t *)args->weights + (column + i) / APUS_PARTS * walk.tile_bytes;
-        for (int64_t block = 0; block < blocks; block++) {
-            const uint8_t *body = tile + walk.plane_bytes + (first_block + block) * walk.layout->body_bytes;
+        const uint8_t *tile = (const uint8_t *)args->weights + (column + i) / APUS_PARTS * tile_bytes;
+        for (int64_t block = first_block; block < first_block + blocks; block++) {
+            const uint8_t *body = tile + apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+            const uint8_t *paired = tile + apus_scale_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
             block_scales scales;
-            format.open(&scales, (const uint16_t *)tile + 16 * (first_block + block), body, part);
+            format.open(&scales, (const uint16_t *)paired, body, part);
 #pragma clang loop unroll(disable)
-            for (int64_t index = 0; index < walk.groups_per_block; index++) {
-                weight_group *target = out + (block * walk.groups_per_block + index) * columns + i;
-                format.unpack(target, &scales, body, (int)index, part);
+            for (int index = 0; index < sizes.groups_per_block; index++) {
+                weight_group *target = out + ((block - first_block) * sizes.groups_per_block + index) * columns + i;
+                format.unpack(target, &scales, body, index, part);
             }
         }
     }
 }
 
 /// `sets` times `columns` vectors of outputs from `column`, rows from `first`.
-static inline void multiply_columns(const apus_matmul_args *args, tile_walk walk, int64_t column, int columns,
-                                    int64_t sets, int64_t first, void *scratch, vector_format format) {
+APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, int columns, int64_t sets,
+                                  int64_t first, void *scratch, vector_format format, tile_sizes sizes) {
     weight_group *weights = scratch;
     vfloat *sums = (vfloat *)(weights + APUS_CHUNK_GROUPS * columns * sets);
     int64_t rows = args->rows - first < APUS_ROWS_AT_ONCE ? args->rows - first : APUS_ROWS_AT_ONCE;
-    int64_t step = APUS_CHUNK_GROUPS / walk.groups_per_block;
+    int64_t all_blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
+    int64_t step = APUS_CHUNK_GROUPS / sizes.groups_per_block;
     memset(sums, 0, (size_t)(rows * columns * sets) * sizeof(vfloat));
-    for (int64_t block = 0; block < walk.blocks; block += step) {
-        int64_t blocks = walk.blocks - block < step ? walk.blocks - block : step;
-        unpacked_chunk chunk = {weights, sets, block * walk.groups_per_block, blocks * walk.groups_per_block};
+    for (int64_t block = 0; block < all_blocks; block += step) {
+        int64_t blocks = all_blocks - block < step ? all_blocks - block : step;
+        unpacked_chunk chunk = {weights, sets, block * sizes.groups_per_block, blocks * sizes.groups_per_block};
         for (int64_t set = 0; set < sets; set++) {
-            unpack_set(weights + set * chunk.groups * columns, args, walk, column + set * columns, columns, block,
-                       blocks, format);
+            unpack_set(weights + set * chunk.groups * columns, args, column + set * columns, columns, block, blocks,
+                       format, sizes);
         }
         (columns == 1 ? format.one_column : format.all_columns)(sums, chunk, args, first, first + rows);
     }
@@ -319,16 +308,15 @@ static inline void multiply_columns(const apus_matmul_args *args, tile_walk walk
 }
 
 APUS_INLINE void multiply_many(const apus_matmul_args *args, int64_t begin, int64_t end, void *scratch,
-                               vector_format format) {
-    tile_walk walk = walk_tiles(args, format.type);
+                               vector_format format, tile_sizes sizes) {
     for (int64_t first = 0; first < args->rows; first += APUS_ROWS_AT_ONCE) {
         int64_t column = begin * APUS_PARTS, last = end * APUS_PARTS;
         while (last - column >= APUS_COLUMNS) {
             int64_t sets = (last - column) / APUS_COLUMNS < APUS_SETS ? (last - column) / APUS_COLUMNS : APUS_SETS;
-            multiply_columns(args, walk, column, APUS_COLUMNS, sets, first, scratch, format);
+            multiply_columns(args, column, APUS_COLUMNS, sets, first, scratch, format, sizes);
             column += sets * APUS_COLUMNS;
         }
-        if (column < last) { multiply_columns(args, walk, column, 1, last - column, first, scratch, format); }
+        if (column < last) { multiply_columns(args, column, 1, last - column, first, scratch, format, sizes); }
     }
 }
 

@@ -36,11 +36,14 @@ PANEL_KERNELS(halves_minimum_2_bit)
     static void matmul_##name(const void *pointer, int64_t begin, int64_t end, void *scratch) {                    \
         const apus_matmul_args *args = pointer;                                                                    \
         const vector_format format = {number, how, opener, unpack_##name, how##_one_column, how##_all_columns};    \
+        const tile_sizes sizes = {                                                                                 \
+            length / APUS_GROUP, sizeof(apus_##name##_block) * APUS_TILE_ROWS * APUS_GROUP / length,               \
+            sizeof(apus_##name##_block) * APUS_TILE_ROWS > sizeof(apus_##name##_tile) ? 64 : 0,                    \
+            sizeof(apus_##name##_tile)};                                                                           \
         if (args->rows <= APUS_FEW_ROWS) {                                                                         \
-            multiply_few(args, begin, end, format, length / APUS_GROUP, sizeof(apus_##name##_block),               \
-                         sizeof(apus_##name##_tile));                                                              \
+            multiply_few(args, begin, end, format, sizes);                                                         \
         } else {                                                                                                   \
-            multiply_many(args, begin, end, scratch, format);                                                      \
+            multiply_many(args, begin, end, scratch, format, sizes);                                               \
         }                                                                                                          \
     }
 

@@ -16,31 +16,31 @@
 /// A format whose block headers keep the alignment.
 #define LAYOUT(number, length, block, tile, count, ...) \
     { number, length, sizeof(block), sizeof(tile), -1, count, {__VA_ARGS__} }
-/// A format whose scale `d` goes to the plane.
-#define PLANE_LAYOUT(number, length, block, tile, count, ...) \
+/// A format whose scale `d` stands before a pair of blocks.
+#define PAIR_LAYOUT(number, length, block, tile, count, ...) \
     { number, length, sizeof(block), sizeof(tile), offsetof(block, d), count, {__VA_ARGS__} }
 
 static const apus_tile_layout q4_0 =
-    PLANE_LAYOUT(2, 32, apus_q4_0_block, apus_q4_0_tile, 1, WORDS(apus_q4_0_block, apus_q4_0_tile, low, 4));
+    PAIR_LAYOUT(2, 32, apus_q4_0_block, apus_q4_0_tile, 1, WORDS(apus_q4_0_block, apus_q4_0_tile, low, 4));
 static const apus_tile_layout q4_1 =
     LAYOUT(3, 32, apus_q4_1_block, apus_q4_1_tile, 3, HALF(apus_q4_1_block, apus_q4_1_tile, d),
            HALF(apus_q4_1_block, apus_q4_1_tile, m), WORDS(apus_q4_1_block, apus_q4_1_tile, low, 4));
 static const apus_tile_layout q5_0 =
-    PLANE_LAYOUT(6, 32, apus_q5_0_block, apus_q5_0_tile, 2, BITS(apus_q5_0_block, apus_q5_0_tile, high),
+    PAIR_LAYOUT(6, 32, apus_q5_0_block, apus_q5_0_tile, 2, BITS(apus_q5_0_block, apus_q5_0_tile, high),
                  WORDS(apus_q5_0_block, apus_q5_0_tile, low, 4));
 static const apus_tile_layout q5_1 =
     LAYOUT(7, 32, apus_q5_1_block, apus_q5_1_tile, 4, HALF(apus_q5_1_block, apus_q5_1_tile, d),
            HALF(apus_q5_1_block, apus_q5_1_tile, m), BITS(apus_q5_1_block, apus_q5_1_tile, high),
            WORDS(apus_q5_1_block, apus_q5_1_tile, low, 4));
 static const apus_tile_layout q8_0 =
-    PLANE_LAYOUT(8, 32, apus_q8_0_block, apus_q8_0_tile, 1,
+    PAIR_LAYOUT(8, 32, apus_q8_0_block, apus_q8_0_tile, 1,
                  FIELD(apus_q8_0_block, apus_q8_0_tile, codes, codes, 8, 4, APUS_CODING_OFFSET_128));
 static const apus_tile_layout q2_k =
     LAYOUT(10, 256, apus_q2_k_block, apus_q2_k_tile, 4, HALF(apus_q2_k_block, apus_q2_k_tile, d),
            HALF(apus_q2_k_block, apus_q2_k_tile, dmin), WORDS(apus_q2_k_block, apus_q2_k_tile, scales, 4),
            WORDS(apus_q2_k_block, apus_q2_k_tile, low, 16));
 static const apus_tile_layout q3_k =
-    PLANE_LAYOUT(11, 256, apus_q3_k_block, apus_q3_k_tile, 3, WORDS(apus_q3_k_block, apus_q3_k_tile, scales, 3),
+    PAIR_LAYOUT(11, 256, apus_q3_k_block, apus_q3_k_tile, 3, WORDS(apus_q3_k_block, apus_q3_k_tile, scales, 3),
                  WORDS(apus_q3_k_block, apus_q3_k_tile, high, 8), WORDS(apus_q3_k_block, apus_q3_k_tile, low, 16));
 static const apus_tile_layout q4_k =
     LAYOUT(12, 256, apus_q4_k_block, apus_q4_k_tile, 4, HALF(apus_q4_k_block, apus_q4_k_tile, d),
@@ -51,10 +51,10 @@ static const apus_tile_layout q5_k =
            HALF(apus_q5_k_block, apus_q5_k_tile, dmin), WORDS(apus_q5_k_block, apus_q5_k_tile, scales, 3),
            WORDS(apus_q5_k_block, apus_q5_k_tile, high, 8), WORDS(apus_q5_k_block, apus_q5_k_tile, low, 32));
 static const apus_tile_layout q6_k =
-    PLANE_LAYOUT(14, 256, apus_q6_k_block, apus_q6_k_tile, 3, WORDS(apus_q6_k_block, apus_q6_k_tile, scales, 4),
+    PAIR_LAYOUT(14, 256, apus_q6_k_block, apus_q6_k_tile, 3, WORDS(apus_q6_k_block, apus_q6_k_tile, scales, 4),
                  WORDS(apus_q6_k_block, apus_q6_k_tile, high, 16), WORDS(apus_q6_k_block, apus_q6_k_tile, low, 32));
 static const apus_tile_layout iq4_nl =
-    PLANE_LAYOUT(20, 32, apus_iq4_nl_block, apus_q4_0_tile, 1, WORDS(apus_iq4_nl_block, apus_q4_0_tile, low, 4));
+    PAIR_LAYOUT(20, 32, apus_iq4_nl_block, apus_q4_0_tile, 1, WORDS(apus_iq4_nl_block, apus_q4_0_tile, low, 4));
 static const apus_tile_layout iq4_xs =
     LAYOUT(23, 256, apus_iq4_xs_block, apus_iq4_xs_tile, 4, HALF(apus_iq4_xs_block, apus_iq4_xs_tile, d),
            HALF(apus_iq4_xs_block, apus_iq4_xs_tile, scales_high),
@@ -124,26 +124,23 @@ static inline __attribute__((always_inline)) void pack_field(const apus_tile_fie
     }
 }
 
-static int64_t tile_bytes(const apus_tile_layout *layout, int64_t inputs) {
-    return apus_plane_bytes(layout, inputs) + inputs / layout->block_length * layout->body_bytes;
+int64_t apus_tile_bytes(const apus_tile_layout *layout, int64_t inputs) {
+    int64_t blocks = inputs / layout->block_length;
+    return (blocks + 1) / 2 * apus_pair_scale_bytes(layout) + blocks * layout->body_bytes;
 }
 
 static inline __attribute__((always_inline)) void pack(const apus_tile_layout *layout, const void *source,
                                                        int64_t stride, int64_t rows, int64_t inputs, void *tile) {
-    int64_t blocks = inputs / layout->block_length;
-    int64_t plane = apus_plane_bytes(layout, inputs);
-    if (rows < APUS_TILE_ROWS) {
-        memset(tile, 0, (size_t)tile_bytes(layout, inputs));
-    } else if (plane > 0) {
-        memset((uint8_t *)tile + plane - 32, 0, 32);
+    int64_t blocks = inputs / layout->block_length, pair_bytes = apus_pair_scale_bytes(layout);
+    if (rows < APUS_TILE_ROWS || (blocks % 2 != 0 && pair_bytes > 0)) {
+        memset(tile, 0, (size_t)apus_tile_bytes(layout, inputs));
     }
     for (int64_t block = 0; block < blocks; block++) {
-        uint8_t *body = (uint8_t *)tile + plane + block * layout->body_bytes;
+        uint8_t *body = (uint8_t *)tile + apus_body_offset(pair_bytes, layout->body_bytes, block);
+        uint8_t *scales = (uint8_t *)tile + apus_scale_offset(pair_bytes, layout->body_bytes, block);
         for (int64_t row = 0; row < rows; row++) {
             const uint8_t *from = (const uint8_t *)source + row * stride + block * layout->block_bytes;
-            if (layout->plane_source >= 0) {
-                memcpy((uint8_t *)tile + block * 32 + row * 2, from + layout->plane_source, 2);
-            }
+            if (pair_bytes > 0) { memcpy(scales + row * 2, from + layout->scale_source, 2); }
             for (int field = 0; field < layout->field_count; field++) {
                 pack_field(layout->fields[field], from, body, row);
             }
@@ -151,10 +148,12 @@ static inline __attribute__((always_inline)) void pack(const apus_tile_layout *l
     }
 }
 
-void apus_tile_gather(const apus_tile_layout *layout, const uint8_t *tile, int64_t inputs, int64_t block, int64_t row,
+void apus_tile_gather(const apus_tile_layout *layout, const uint8_t *tile, int64_t block, int64_t row,
                       uint8_t *output) {
-    const uint8_t *body = tile + apus_plane_bytes(layout, inputs) + block * layout->body_bytes;
-    if (layout->plane_source >= 0) { memcpy(output + layout->plane_source, tile + block * 32 + row * 2, 2); }
+    int64_t pair_bytes = apus_pair_scale_bytes(layout);
+    const uint8_t *body = tile + apus_body_offset(pair_bytes, layout->body_bytes, block);
+    const uint8_t *scales = tile + apus_scale_offset(pair_bytes, layout->body_bytes, block);
+    if (pair_bytes > 0) { memcpy(output + layout->scale_source, scales + row * 2, 2); }
     for (int index = 0; index < layout->field_count; index++) {
         const apus_tile_field field = layout->fields[index];
         for (int unit = 0; unit < field.count; unit++) {
@@ -173,14 +172,14 @@ static inline void unpack_row(const apus_tile_layout *layout, const void *tile, 
     const apus_codec *codec = apus_codec_for_type(layout->type);
     uint8_t file_block[sizeof(apus_q6_k_block)];
     for (int64_t block = 0; block < inputs / layout->block_length; block++) {
-        apus_tile_gather(layout, tile, inputs, block, row, file_block);
+        apus_tile_gather(layout, tile, block, row, file_block);
         codec->decode(file_block, output + block * layout->block_length, layout->block_length);
     }
 }
 
 // The layout is a constant in each of these, so its loops unroll.
 #define FORMAT_FUNCTIONS(name)                                                                                         \
-    static int64_t tile_bytes_##name(int64_t inputs) { return tile_bytes(&name, inputs); }                             \
+    static int64_t tile_bytes_##name(int64_t inputs) { return apus_tile_bytes(&name, inputs); }                             \
     static void pack_##name(const void *source, int64_t stride, int64_t rows, int64_t inputs, void *tile) {            \
         pack(&name, source, stride, rows, inputs, tile);                                                               \
     }                                                                                                                  \

@@ -242,15 +242,14 @@ static void store(const apus_matmul_args *args, int64_t row, int64_t output, flo
 static void multiply_output(const apus_matmul_args *args, const apus_tile_layout *layout, kind kind,
                             void (*decode)(const void *, terms *), int64_t output, int64_t first, float *sums) {
     int64_t groups_per_block = layout->block_length / APUS_GROUP;
-    int64_t tile_bytes =
-        apus_plane_bytes(layout, args->inputs) + args->inputs / layout->block_length * layout->body_bytes;
-    const uint8_t *tile = (const uint8_t *)args->weights + output / APUS_TILE_ROWS * tile_bytes;
+    const uint8_t *tile =
+        (const uint8_t *)args->weights + output / APUS_TILE_ROWS * apus_tile_bytes(layout, args->inputs);
     int64_t last = args->rows - first < ROWS_AT_ONCE ? args->rows : first + ROWS_AT_ONCE;
     memset(sums, 0, (size_t)(last - first) * sizeof(float));
     for (int64_t block = 0; block < args->inputs / layout->block_length; block++) {
         uint8_t file_block[APUS_SUPER_BLOCK];
         terms weights;
-        apus_tile_gather(layout, tile, args->inputs, block, output % APUS_TILE_ROWS, file_block);
+        apus_tile_gather(layout, tile, block, output % APUS_TILE_ROWS, file_block);
         decode(file_block, &weights);
         for (int64_t row = first; row < last; row++) {
             int64_t panel = row / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
