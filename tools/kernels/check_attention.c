@@ -1,7 +1,7 @@
 // Attention kernels: every tier against scalar by bits, rows together against rows alone, scalar against a reference in
 // double.
 //   check_attention                        checks
-//   check_attention bench [TIER]           prefill at 8,192 tokens and decode, two threads, beside the measured limits
+//   check_attention bench [TIER [KV]]         prefill at 8,192 tokens and decode, two threads, beside the measured limits
 #include "check.h"
 
 #include "attention_blocks.h"
@@ -176,7 +176,7 @@ int main(int count, char **arguments) {
     fill_tiers();
     scratch = allocate(APUS_SCRATCH_BYTES);
     if (count > 1 && strcmp(arguments[1], "bench") == 0) {
-        bench_attention(count > 2 ? arguments[2] : "");
+        bench_attention(count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
         return 0;
     }
     static const int64_t heads[][2] = {{1, 1}, {2, 2}, {3, 1}, {6, 2}, {7, 1}, {14, 2}, {10, 1}};

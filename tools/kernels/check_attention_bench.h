@@ -162,7 +162,7 @@ static void bench_one(bench_shape s, const apus_attention_kernels *kernels, doub
     free(c.memory), free(c.table), free(query), free(output), free(partials);
 }
 
-static void bench_attention(const char *only) {
+static void bench_attention(const char *only, const char *kind) {
     static const bench_shape shapes[] = {
         {APUS_KV_F16, 9, 3, 64, 8192, 16}, {APUS_KV_F16, 14, 2, 64, 8192, 16}, {APUS_KV_F16, 12, 2, 128, 8192, 8},
         {APUS_KV_F16, 4, 1, 256, 8192, 8}, {APUS_KV_Q8_0, 9, 3, 64, 8192, 24}, {APUS_KV_Q8_0, 14, 2, 64, 8192, 24},
@@ -182,6 +182,7 @@ static void bench_attention(const char *only) {
         double fmas = peak(fma_unit, t, apus_probe_fma(t, 400000, &float_sink));
         printf("%s: dot peak %.0f GMAC/s, FMA peak %.0f GMAC/s\n", tiers[t].name, dots * 1e-9, fmas * 1e-9);
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            if (*kind && (shapes[i].type == APUS_KV_F16) != (strcmp(kind, "f16") == 0)) continue;
             bench_one(shapes[i], &tiers[t].table.attention, shapes[i].type ? dots : fmas, buffer);
         }
     }

@@ -11,9 +11,6 @@
 
 #include "attention_avx512.h"
 
-/// Up to this many rows the halves are widened in registers; above it a block is widened once for all rows.
-#define WIDEN_ROWS 12
-
 // MARK: append
 
 static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
@@ -43,53 +40,60 @@ static void append_f16(const void *pointer, int64_t begin, int64_t end, void *sc
 
 // MARK: f16
 
-/// A block's keys and values of one KV head, as halves or widened to floats, in the layout of attention_blocks.h.
+/// How a block's halves become floats: in registers for a unit of at most NARROW_ROWS rows, each vector once, so that
+/// decoding reads memory once and writes none; or first into scratch for all rows of a unit, in panels of WIDE_ROWS.
+typedef enum source_kind { SOURCE_HALVES, SOURCE_FLOATS } source_kind;
+
+#define NARROW_ROWS 12
+#define WIDE_ROWS 6
+
+/// A block's keys and values of one KV head, in the layout of attention_blocks.h. Memory is prefetched half a block
+/// ahead, into L2: a block of a wide head would fill L1.
 typedef struct source {
     const void *keys, *values;
-    const char *next_keys, *next_values;  ///< of the block after this one, to prefetch
+    const char *next_keys;  ///< of the following block, to prefetch while the values are worked on
 } source;
 
-APUS_INLINE __m512 load_lanes(const void *from, int64_t index, int widened) {
-    if (widened) return _mm512_load_ps((const float *)from + index);
+APUS_INLINE __m512 load_lanes(const void *from, int64_t index, source_kind kind) {
+    if (kind == SOURCE_FLOATS) return _mm512_load_ps((const float *)from + index);
     return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)((const uint16_t *)from + index)));
 }
 
-/// Scores of `rows` query rows and their softmax.
-APUS_INLINE void score_panel(panel *p, const float *query, int64_t dimension, source from, int rows, int widened) {
+/// Scores of the panel's rows against `vectors` tiles of 16 keys from tile `first` on.
+APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int first, int vectors, int rows,
+                       source_kind kind) {
     __m512 scores[PANEL_ROWS][4];
     UNROLL for (int r = 0; r < rows; r++) {
-        UNROLL for (int t = 0; t < 4; t++) scores[r][t] = _mm512_setzero_ps();
+        UNROLL for (int t = 0; t < vectors; t++) scores[r][t] = _mm512_setzero_ps();
     }
+    const char *ahead = (const char *)from.values + first * 32 * dimension;
     for (int64_t d = 0; d < dimension; d++) {
         __m512 key[4];
-        UNROLL for (int t = 0; t < 4; t++) key[t] = load_lanes(from.keys, (t * dimension + d) * 16, widened);
-        if (!widened) {
-            _mm_prefetch(from.next_keys + 128 * d, _MM_HINT_T0);
-            _mm_prefetch(from.next_keys + 128 * d + 64, _MM_HINT_T0);
-        }
+        UNROLL for (int t = 0; t < vectors; t++) key[t] = load_lanes(from.keys, ((first + t) * dimension + d) * 16, kind);
+        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * d, _MM_HINT_T1);
         UNROLL for (int r = 0; r < rows; r++) {
             __m512 q = _mm512_set1_ps(query[r * dimension + d]);
-            UNROLL for (int t = 0; t < 4; t++) scores[r][t] = _mm512_fmadd_ps(q, key[t], scores[r][t]);
+            UNROLL for (int t = 0; t < vectors; t++) scores[r][t] = _mm512_fmadd_ps(q, key[t], scores[r][t]);
         }
     }
-    UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, scores[r]);
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int t = 0; t < vectors; t++) _mm512_store_ps(p->weights[r] + 16 * (first + t), scores[r][t]);
+    }
 }
 
 /// Rows [first, first + rows) of the panel: weights times values of keys in `range`, merged into `out`, for `vectors`
 /// vectors of dimensions from `start` on.
 APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
-                       int64_t start, int vectors, float *out, int widened) {
+                       int64_t start, int vectors, float *out, source_kind kind) {
     __m512 sums[PANEL_ROWS][4];
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_setzero_ps();
     }
+    const char *ahead = from.next_keys + 128 * start;
     for (int64_t j = range.begin; j < range.end; j++) {
         __m512 value[4];
-        UNROLL for (int v = 0; v < vectors; v++) value[v] = load_lanes(from.values, j * padded + start + 16 * v, widened);
-        if (!widened) {
-            _mm_prefetch(from.next_values + 2 * (j * padded + start), _MM_HINT_T0);
-            if (vectors > 2) _mm_prefetch(from.next_values + 2 * (j * padded + start) + 64, _MM_HINT_T0);
-        }
+        UNROLL for (int v = 0; v < vectors; v++) value[v] = load_lanes(from.values, j * padded + start + 16 * v, kind);
+        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * j, _MM_HINT_T1);
         UNROLL for (int r = 0; r < rows; r++) {
             __m512 weight = _mm512_set1_ps(p->weights[first + r][j]);
             UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_fmadd_ps(weight, value[v], sums[r][v]);
@@ -106,63 +110,80 @@ APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range
 }
 
 APUS_INLINE void weigh_rows(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
-                            float *out, int widened) {
+                            float *out, source_kind kind) {
     int64_t start = 0;
-    for (; start + 64 <= padded; start += 64) weigh(p, first, rows, range, from, padded, start, 4, out, widened);
-    for (; start + 32 <= padded; start += 32) weigh(p, first, rows, range, from, padded, start, 2, out, widened);
-    if (start < padded) weigh(p, first, rows, range, from, padded, start, 1, out, widened);
+    for (; kind == SOURCE_FLOATS && start + 64 <= padded; start += 64) {
+        weigh(p, first, rows, range, from, padded, start, 4, out, kind);
+    }
+    for (; start + 32 <= padded; start += 32) weigh(p, first, rows, range, from, padded, start, 2, out, kind);
+    if (start < padded) weigh(p, first, rows, range, from, padded, start, 1, out, kind);
 }
 
-APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, int widened) {
+APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
     int64_t padded = apus_padded(dimension);
+    int vectors = kind == SOURCE_FLOATS ? 4 : 2;
     float *out = t.span.out + row * padded;
-    score_panel(p, t.query + row * dimension, dimension, from, rows, widened);
+    for (int first = 0; first < 4; first += vectors) {
+        score(p, t.query + row * dimension, dimension, from, first, vectors, rows, kind);
+    }
+    for (int r = 0; r < rows; r++) softmax_row(p, r);
     merge_panel(p, t.span, row);
     if (p->uniform) {
-        weigh_rows(p, 0, rows, p->ranges[0], from, padded, out, widened);
+        weigh_rows(p, 0, rows, p->ranges[0], from, padded, out, kind);
         return;
     }
     for (int r = 0; r < rows; r++) {
-        if (p->ranges[r].begin < p->ranges[r].end) weigh_rows(p, r, 1, p->ranges[r], from, padded, out, widened);
+        if (p->ranges[r].begin < p->ranges[r].end) weigh_rows(p, r, 1, p->ranges[r], from, padded, out, kind);
     }
 }
 
-#define PANEL_F16(name, rows, widened)                                                                        \
-    static void name(panel *p, tile t, int64_t row, int64_t dimension, source from) {                         \
-        panel_f16(p, t, row, dimension, from, rows, widened);                                                 \
+#define PANEL(rows, kind)                                                                                \
+    static void panel_##kind##_##rows(panel *p, tile t, int64_t row, int64_t dimension, source from) {   \
+        panel_f16(p, t, row, dimension, from, rows, kind);                                               \
     }
-PANEL_F16(panel_halves_1, 1, 0)
-PANEL_F16(panel_halves_2, 2, 0)
-PANEL_F16(panel_halves_3, 3, 0)
-PANEL_F16(panel_halves_4, 4, 0)
-PANEL_F16(panel_halves_5, 5, 0)
-PANEL_F16(panel_halves_6, 6, 0)
-PANEL_F16(panel_floats_1, 1, 1)
-PANEL_F16(panel_floats_2, 2, 1)
-PANEL_F16(panel_floats_3, 3, 1)
-PANEL_F16(panel_floats_4, 4, 1)
-PANEL_F16(panel_floats_5, 5, 1)
-PANEL_F16(panel_floats_6, 6, 1)
+PANEL(1, SOURCE_HALVES)
+PANEL(2, SOURCE_HALVES)
+PANEL(3, SOURCE_HALVES)
+PANEL(4, SOURCE_HALVES)
+PANEL(5, SOURCE_HALVES)
+PANEL(6, SOURCE_HALVES)
+PANEL(7, SOURCE_HALVES)
+PANEL(8, SOURCE_HALVES)
+PANEL(9, SOURCE_HALVES)
+PANEL(10, SOURCE_HALVES)
+PANEL(11, SOURCE_HALVES)
+PANEL(12, SOURCE_HALVES)
+PANEL(1, SOURCE_FLOATS)
+PANEL(2, SOURCE_FLOATS)
+PANEL(3, SOURCE_FLOATS)
+PANEL(4, SOURCE_FLOATS)
+PANEL(5, SOURCE_FLOATS)
+PANEL(6, SOURCE_FLOATS)
 
 typedef void (*panel_kernel)(panel *p, tile t, int64_t row, int64_t dimension, source from);
 
-static const panel_kernel panel_kernels[2][PANEL_ROWS] = {
-    {panel_halves_1, panel_halves_2, panel_halves_3, panel_halves_4, panel_halves_5, panel_halves_6},
-    {panel_floats_1, panel_floats_2, panel_floats_3, panel_floats_4, panel_floats_5, panel_floats_6},
+static const panel_kernel narrow_panels[NARROW_ROWS] = {
+    panel_SOURCE_HALVES_1, panel_SOURCE_HALVES_2, panel_SOURCE_HALVES_3, panel_SOURCE_HALVES_4,
+    panel_SOURCE_HALVES_5, panel_SOURCE_HALVES_6, panel_SOURCE_HALVES_7, panel_SOURCE_HALVES_8,
+    panel_SOURCE_HALVES_9, panel_SOURCE_HALVES_10, panel_SOURCE_HALVES_11, panel_SOURCE_HALVES_12,
+};
+
+static const panel_kernel wide_panels[WIDE_ROWS] = {
+    panel_SOURCE_FLOATS_1, panel_SOURCE_FLOATS_2, panel_SOURCE_FLOATS_3,
+    panel_SOURCE_FLOATS_4, panel_SOURCE_FLOATS_5, panel_SOURCE_FLOATS_6,
 };
 
 static void widen(const uint16_t *from, float *to, int64_t count) {
-    for (int64_t i = 0; i < count; i += 16) _mm512_store_ps(to + i, load_lanes(from, i, 0));
+    for (int64_t i = 0; i < count; i += 16) _mm512_store_ps(to + i, load_lanes(from, i, SOURCE_HALVES));
 }
 
 /// One block for all rows of a unit.
 static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block, int64_t next) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    int widened = unit->rows > WIDEN_ROWS;
+    int wide = unit->rows > NARROW_ROWS;
     const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
-    const char *following = apus_unit_block(args, unit, APUS_KV_F16, next);
-    source from = {data, data + APUS_KV_BLOCK * dimension, following, following + 2 * APUS_KV_BLOCK * dimension};
-    if (widened) {
+    source from = {data, data + APUS_KV_BLOCK * dimension, apus_unit_block(args, unit, APUS_KV_F16, next)};
+    if (wide) {
         float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
         widen(from.keys, keys, APUS_KV_BLOCK * dimension);
         widen(from.values, values, APUS_KV_BLOCK * padded);
@@ -170,10 +191,12 @@ static void block_f16(const apus_attention_args *args, const apus_attend_unit *u
         from.values = values;
     }
     panel p;
+    _mm512_store_ps(p.max, _mm512_setzero_ps());
+    _mm512_store_ps(p.sum, _mm512_setzero_ps());
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = panel_rows(row, unit->rows);
+        rows = panel_rows(row, unit->rows, wide ? WIDE_ROWS : NARROW_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
-        panel_kernels[widened][rows - 1](&p, t, row, dimension, from);
+        (wide ? wide_panels : narrow_panels)[rows - 1](&p, t, row, dimension, from);
     }
 }
 
@@ -215,9 +238,68 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
     }
 }
 
+// MARK: q8_0
+
+static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
+            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
+            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
+            for (int64_t d = 0; d < dimension; d += 32) {
+                _Alignas(32) int8_t codes[32];
+                int64_t at = d / 32 * APUS_KV_BLOCK + key, count = dimension - d < 32 ? dimension - d : 32;
+                key_scales[at] = apus_half_from_float(quantize_group(k + d, count, codes));
+                for (int64_t i = 0; i < count; i += 4) {
+                    uint32_t four;
+                    memcpy(&four, codes + i, 4);
+                    four ^= 0x80808080;
+                    memcpy(keys + apus_code_key_index(dimension, key, d + i), &four, 4);
+                }
+                value_scales[at] = apus_half_from_float(quantize_group(v + d, count, codes));
+                for (int64_t i = 0; i < 32 && d + i < padded; i++) {
+                    values[apus_code_value_index(dimension, key, d + i)] = codes[i];
+                }
+            }
+        }
+    }
+}
+
+/// Four products per lane, of bytes below 128 and signed bytes from -127 on: no pair exceeds 16 bits.
+APUS_INLINE __m512i dot_small(__m512i sums, __m512i small, __m512i codes) {
+    __m512i pairs = _mm512_maddubs_epi16(small, codes);
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
+
+/// Four products per lane, of codes + 128 and signed bytes.
+APUS_INLINE __m512i dot_offset(__m512i sums, __m512i shifted, __m512i codes) {
+    __m512i negative = _mm512_movm_epi8(_mm512_movepi8_mask(codes));
+    __m512i keys = _mm512_xor_si512(shifted, _mm512_set1_epi8(-128));
+    keys = _mm512_sub_epi8(_mm512_xor_si512(keys, negative), negative);
+    return dot_small(sums, _mm512_abs_epi8(codes), keys);
+}
+
+/// What dot_offset adds for each unit of the sum of the signed bytes.
+#define DOT_OFFSET 0
+
+#include "attention_q8_avx512.h"
+
+static void attend_q8_avx512(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend_q8(args, begin, end, scratch);
+}
+
 void apus_attention_fill_avx512(apus_kernels *table) {
     table->attention.append[APUS_KV_F16] = append_f16;
+    table->attention.append[APUS_KV_Q8_0] = append_q8;
     table->attention.attend[APUS_KV_F16] = attend_f16;
+    table->attention.attend[APUS_KV_Q8_0] = attend_q8_avx512;
     table->attention.merge = merge;
 }
 

@@ -1,58 +1,10 @@
-// What the AVX-512 attention kernels share: a tile's state, softmax of a panel, merging. Included inside the tier
-// files' target regions.
-//
-// A unit's query rows lie in panels of at most six: six rows by four vectors of 16 keys (or 16 dimensions) keep 24
-// accumulators in registers.
+// What the AVX-512 attention kernels share: softmax of a panel, merging. Included inside the tier files' target regions.
 #pragma once
 
-#include "../attention_blocks.h"
+#include "../attention_tiles.h"
 #include "math_avx512.h"
 
 #pragma STDC FP_CONTRACT OFF
-
-#define PANEL_ROWS 6
-#define UNROLL _Pragma("clang loop unroll(full)")
-
-/// (M, L, O) of all rows of a unit.
-typedef struct tile_state {
-    float *max, *sum;  ///< room for 16 past the last row
-    float *out;        ///< rows x padded
-} tile_state;
-
-/// One panel over one block: weights and what merging needs.
-typedef struct panel {
-    _Alignas(64) float weights[PANEL_ROWS][APUS_KV_BLOCK];
-    _Alignas(64) float max[16], sum[16], alpha[16], beta[16];
-    apus_key_range ranges[PANEL_ROWS];
-    int32_t rows;
-    int32_t uniform;  ///< 1: all rows see keys [ranges[0].begin, ranges[0].end), at least one
-} panel;
-
-/// Rows in the panel that starts at `row`: all panels of a unit about equally large.
-APUS_INLINE int64_t panel_rows(int64_t row, int64_t rows) {
-    int64_t left = rows - row, panels = (left + PANEL_ROWS - 1) / PANEL_ROWS;
-    return (left + panels - 1) / panels;
-}
-
-/// Sets up a panel of rows at these positions; 0 if no row sees a key of the block.
-APUS_INLINE int open_panel(panel *p, const int32_t *positions, int64_t rows, int64_t window, int64_t block) {
-    int any = 0, uniform = 1;
-    for (int64_t r = 0; r < rows; r++) {
-        apus_key_range range = apus_visible_keys(positions[r], window, block);
-        p->ranges[r] = range;
-        any |= range.end > range.begin;
-        uniform &= range.begin == p->ranges[0].begin && range.end == p->ranges[0].end;
-    }
-    p->rows = (int32_t)rows;
-    p->uniform = uniform;
-    return any;
-}
-
-APUS_INLINE uint64_t range_mask(apus_key_range range) {
-    uint64_t below_end = range.end == 64 ? ~UINT64_C(0) : (UINT64_C(1) << range.end) - 1;
-    uint64_t from_begin = range.begin == 64 ? 0 : ~UINT64_C(0) << range.begin;
-    return below_end & from_begin;
-}
 
 APUS_INLINE float largest_lane(__m512 x) {
     __m256 t8 = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
@@ -61,11 +13,13 @@ APUS_INLINE float largest_lane(__m512 x) {
     return _mm_cvtss_f32(_mm_max_ss(t2, _mm_movehdup_ps(t2)));
 }
 
-/// Weights, maximum and sum of row `r` from its 64 scores.
-APUS_INLINE void softmax_row(panel *p, int r, const __m512 scores[4]) {
+/// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
+APUS_INLINE void softmax_row(panel *p, int r) {
     uint64_t mask = range_mask(p->ranges[r]);
     __m512 s[4], lowest = _mm512_set1_ps(-INFINITY);
-    UNROLL for (int t = 0; t < 4; t++) s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), scores[t]);
+    UNROLL for (int t = 0; t < 4; t++) {
+        s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t));
+    }
     float max = largest_lane(_mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3])));
     __m512 lanes = _mm512_setzero_ps();
     UNROLL for (int t = 0; t < 4; t++) {
@@ -76,6 +30,22 @@ APUS_INLINE void softmax_row(panel *p, int r, const __m512 scores[4]) {
     }
     p->max[r] = max;
     p->sum[r] = apus_tree_avx512(lanes);
+}
+
+/// Codes of up to 32 values (+0 past `count`) and their scale: a group of section 2.
+APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t codes[32]) {
+    __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
+    __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
+    __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    uint32_t largest = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                                                                _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
+    int usable = largest < 0x7f800000 && apus_float(largest) >= 0x1p-100f;
+    __m512 r = _mm512_set1_ps(127.0f / apus_float(largest));
+    __mmask16 kept = usable ? 0xffff : 0;
+    __m512i a = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(low, r)), b = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(high, r));
+    _mm_storeu_si128((__m128i *)codes, _mm512_cvtepi32_epi8(a));
+    _mm_storeu_si128((__m128i *)(codes + 16), _mm512_cvtepi32_epi8(b));
+    return usable ? apus_float(largest) / 127.0f : largest >= 0x7f800000 ? NAN : 0.0f;
 }
 
 /// Merges maxima and sums of up to 16 rows into `state` from `row` on; leaves the factors of section 6.
@@ -134,47 +104,13 @@ APUS_INLINE void divide_out(float *output, const float *out, float sum, int64_t 
     }
 }
 
-/// What a unit works with, carved from the thread's scratch.
-typedef struct tile {
-    tile_state all, span;
-    int32_t *positions;
-    float *query;  ///< rows x dimension, times the scale
-    char *rest;    ///< what is left of the scratch, 64-byte aligned
-} tile;
-
-APUS_INLINE tile carve_tile(void *scratch, int64_t padded) {
-    float *floats = scratch;
-    int64_t rows = APUS_TILE_ROWS + 16, matrix = APUS_TILE_ROWS * padded;
-    tile t;
-    t.all = (tile_state){floats, floats + rows, floats + 4 * rows};
-    t.span = (tile_state){floats + 2 * rows, floats + 3 * rows, t.all.out + matrix};
-    t.query = t.span.out + matrix;
-    t.positions = (int32_t *)(t.query + matrix);
-    t.rest = (char *)(t.positions + rows);
-    return t;
-}
-
-APUS_INLINE void load_rows(const apus_attention_args *args, const apus_attend_unit *unit, tile t) {
-    for (int64_t row = 0; row < unit->rows; row++) {
-        const float *input = apus_unit_query(args, unit, row);
-        float *query = t.query + row * args->head_dimension;
-        for (int64_t d = 0; d < args->head_dimension; d++) query[d] = input[d] * args->scale;
-        t.positions[row] = (int32_t)apus_unit_position(unit, row);
-    }
-}
-
 /// Leaves a finished span as partials, or merges it.
 APUS_INLINE void close_span(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t span) {
     int64_t padded = apus_padded(args->head_dimension);
-    if (!unit->plan->splits) {
+    if (unit->plan->splits) {
+        store_partials(args, unit, t, span);
+    } else {
         merge_state(t.all, t.span, unit->rows, padded);
-        return;
-    }
-    for (int64_t row = 0; row < unit->rows; row++) {
-        float *slot = apus_unit_slot(args, unit, row, span);
-        memcpy(slot, t.span.out + row * padded, (size_t)padded * sizeof(float));
-        slot[padded] = t.span.max[row];
-        slot[padded + 1] = t.span.sum[row];
     }
 }
 
