@@ -17,9 +17,9 @@
 
 #define APUS_FLOAT_TILE 32
 #define APUS_FLOAT_PANEL 24
-#define APUS_FLOAT_BLOCK 256          ///< inputs that are widened at once
+#define APUS_FLOAT_BLOCK 128          ///< inputs that are widened at once
 #define APUS_FLOAT_ROWS_AT_ONCE 4080  ///< a multiple of the panel whose sums fit the scratch
-#define APUS_FLOAT_PREFETCH 8192      ///< bytes ahead of a stream of weights
+#define APUS_FLOAT_PREFETCH 8192      ///< bytes ahead of a stream of weights: a block of 16-bit ones
 
 typedef enum apus_float_storage { APUS_STORED_F32, APUS_STORED_F16, APUS_STORED_BF16 } apus_float_storage;
 
@@ -72,9 +72,9 @@ typedef void (*apus_float_multiply_block)(const float (*_Nonnull block)[APUS_FLO
                                           int64_t stride, int64_t count, int64_t rows,
                                           float (*_Nonnull sums)[APUS_FLOAT_TILE]);
 
-/// Rows [first, last) times one tile, block after block, `step` rows at a time. Without `widen` the weights are floats.
+/// Rows [first, last) times one tile, block after block, at most `most` rows at a time. Without `widen` the weights are floats.
 static inline void apus_float_multiply_rows(const apus_matmul_args *_Nonnull args, apus_float_storage storage,
-                                            int64_t tile, int64_t first, int64_t last, int64_t step,
+                                            int64_t tile, int64_t first, int64_t last, int64_t most,
                                             apus_float_widen _Nullable widen,
                                             apus_float_multiply_block _Nonnull multiply,
                                             apus_float_scratch *_Nonnull scratch) {
@@ -91,6 +91,7 @@ static inline void apus_float_multiply_rows(const apus_matmul_args *_Nonnull arg
         for (int64_t panel = first; panel < last; panel += APUS_FLOAT_PANEL) {
             int64_t rows;
             const float *x = apus_float_panel(args, panel, &rows) + start * rows;
+            int64_t parts = (rows + most - 1) / most, step = (rows + parts - 1) / parts;
             for (int64_t part = 0; part < rows; part += step) {
                 int64_t some = rows - part < step ? rows - part : step;
                 multiply(block, x + part, rows, count, some, scratch->sums + (panel - first + part));
@@ -102,11 +103,11 @@ static inline void apus_float_multiply_rows(const apus_matmul_args *_Nonnull arg
 
 /// All rows times one tile, as many at a time as the scratch has sums for.
 static inline void apus_float_multiply_tile(const apus_matmul_args *_Nonnull args, apus_float_storage storage,
-                                            int64_t tile, int64_t step, apus_float_widen _Nullable widen,
+                                            int64_t tile, int64_t most, apus_float_widen _Nullable widen,
                                             apus_float_multiply_block _Nonnull multiply,
                                             apus_float_scratch *_Nonnull scratch) {
     for (int64_t first = 0; first < args->rows; first += APUS_FLOAT_ROWS_AT_ONCE) {
         int64_t last = args->rows - first < APUS_FLOAT_ROWS_AT_ONCE ? args->rows : first + APUS_FLOAT_ROWS_AT_ONCE;
-        apus_float_multiply_rows(args, storage, tile, first, last, step, widen, multiply, scratch);
+        apus_float_multiply_rows(args, storage, tile, first, last, most, widen, multiply, scratch);
     }
 }

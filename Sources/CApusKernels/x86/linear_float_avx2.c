@@ -12,10 +12,14 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/// Rows that share one reading of half a line of floats: two vectors each, 12 accumulators.
+/// Rows that share one reading of half a line: two vectors each, 12 accumulators.
 #define ROWS 6
-/// Rows that share one pass over stored weights: four vectors each.
-#define STREAMED_ROWS 3
+/// Rows that share one reading of whole lines: four vectors each.
+#define WHOLE_LINE_ROWS 3
+/// Rows that share one pass over stored weights, in two parts.
+#define STREAMED_ROWS 12
+/// Lines that meet all rows in one half, then in the other, while they are in the first cache level.
+#define STREAMED_LINES 64
 
 /// The 32 weights of one input. Vector v holds outputs 8 v ... 8 v + 7.
 INLINE void load_line(apus_float_storage storage, const uint8_t *line, __m256 weights[4]) {
@@ -32,15 +36,38 @@ INLINE void load_line(apus_float_storage storage, const uint8_t *line, __m256 we
     }
 }
 
+/// Where the two vectors of half a line begin: 16 floats or binary16 in sequence, bfloat16 as they are interleaved.
+INLINE int first_output(apus_float_storage storage, int half) {
+    return half * (storage == APUS_STORED_BF16 ? 8 : 16);
+}
+
+INLINE int second_output(apus_float_storage storage, int half) {
+    return first_output(storage, half) + (storage == APUS_STORED_BF16 ? 16 : 8);
+}
+
+INLINE void load_half_line(apus_float_storage storage, const uint8_t *line, int half, __m256 weights[2]) {
+    if (storage == APUS_STORED_F32) {
+        weights[0] = _mm256_load_ps((const float *)line + 16 * half);
+        weights[1] = _mm256_load_ps((const float *)line + 16 * half + 8);
+    } else if (storage == APUS_STORED_F16) {
+        weights[0] = _mm256_cvtph_ps(_mm_load_si128((const __m128i *)line + 2 * half));
+        weights[1] = _mm256_cvtph_ps(_mm_load_si128((const __m128i *)line + 2 * half + 1));
+    } else {
+        __m256i pairs = _mm256_load_si256((const __m256i *)line + half);
+        weights[0] = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+        weights[1] = _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000)));
+    }
+}
+
 INLINE void prefetch_line(apus_float_storage storage, const uint8_t *line) {
     _mm_prefetch(line + APUS_FLOAT_PREFETCH, _MM_HINT_T0);
     if (storage == APUS_STORED_F32) { _mm_prefetch(line + APUS_FLOAT_PREFETCH + 64, _MM_HINT_T0); }
 }
 
 /// Whole lines of a stream times `rows` rows, a constant.
-INLINE void multiply_stream(apus_float_storage storage, const uint8_t *line, const float *x, int64_t count,
+INLINE void multiply_whole_lines(apus_float_storage storage, const uint8_t *line, const float *x, int64_t count,
                             const int rows, float (*sums)[APUS_FLOAT_TILE]) {
-    __m256 acc[STREAMED_ROWS][4] = {0};
+    __m256 acc[WHOLE_LINE_ROWS][4] = {0};
     for (int64_t i = 0; i < count; i++, line += apus_float_line_bytes(storage), x += rows) {
         __m256 weights[4];
         load_line(storage, line, weights);
@@ -56,44 +83,52 @@ INLINE void multiply_stream(apus_float_storage storage, const uint8_t *line, con
     }
 }
 
-/// Half lines of a block times `rows` rows, a constant.
-INLINE void multiply_half(const float *line, const float *x, int64_t stride, int64_t count, const int rows,
-                          float (*sums)[APUS_FLOAT_TILE], int64_t offset) {
+/// Half lines times `rows` rows, a constant.
+INLINE void multiply_half(apus_float_storage storage, bool streams, const uint8_t *line, int half, const float *x,
+                          int64_t stride, int64_t count, const int rows, float (*sums)[APUS_FLOAT_TILE]) {
     __m256 low[ROWS], high[ROWS];
 #pragma clang loop unroll(full)
     for (int row = 0; row < rows; row++) {
-        low[row] = _mm256_loadu_ps(sums[row] + offset);
-        high[row] = _mm256_loadu_ps(sums[row] + offset + 8);
+        low[row] = _mm256_loadu_ps(sums[row] + first_output(storage, half));
+        high[row] = _mm256_loadu_ps(sums[row] + second_output(storage, half));
     }
 #pragma clang loop unroll_count(2)
-    for (int64_t i = 0; i < count; i++, line += APUS_FLOAT_TILE, x += stride) {
-        __m256 first = _mm256_load_ps(line + offset), second = _mm256_load_ps(line + offset + 8);
+    for (int64_t i = 0; i < count; i++, line += apus_float_line_bytes(storage), x += stride) {
+        __m256 weights[2];
+        load_half_line(storage, line, half, weights);
+        if (streams) { prefetch_line(storage, line); }
 #pragma clang loop unroll(full)
         for (int row = 0; row < rows; row++) {
             __m256 value = _mm256_broadcast_ss(x + row);
-            low[row] = _mm256_fmadd_ps(first, value, low[row]);
-            high[row] = _mm256_fmadd_ps(second, value, high[row]);
+            low[row] = _mm256_fmadd_ps(weights[0], value, low[row]);
+            high[row] = _mm256_fmadd_ps(weights[1], value, high[row]);
         }
     }
 #pragma clang loop unroll(full)
     for (int row = 0; row < rows; row++) {
-        _mm256_storeu_ps(sums[row] + offset, low[row]);
-        _mm256_storeu_ps(sums[row] + offset + 8, high[row]);
+        _mm256_storeu_ps(sums[row] + first_output(storage, half), low[row]);
+        _mm256_storeu_ps(sums[row] + second_output(storage, half), high[row]);
+    }
+}
+
+/// Whole lines times up to ROWS rows, one half after the other.
+INLINE void multiply_lines(apus_float_storage storage, bool streams, const uint8_t *lines, const float *x,
+                           int64_t stride, int64_t count, int64_t rows, float (*sums)[APUS_FLOAT_TILE]) {
+    for (int half = 0; half < 2; half++) {
+        switch (rows) {
+            case 1: multiply_half(storage, streams, lines, half, x, stride, count, 1, sums); break;
+            case 2: multiply_half(storage, streams, lines, half, x, stride, count, 2, sums); break;
+            case 3: multiply_half(storage, streams, lines, half, x, stride, count, 3, sums); break;
+            case 4: multiply_half(storage, streams, lines, half, x, stride, count, 4, sums); break;
+            case 5: multiply_half(storage, streams, lines, half, x, stride, count, 5, sums); break;
+            default: multiply_half(storage, streams, lines, half, x, stride, count, 6, sums);
+        }
     }
 }
 
 static void multiply_block(const float (*block)[APUS_FLOAT_TILE], const float *x, int64_t stride, int64_t count,
                            int64_t rows, float (*sums)[APUS_FLOAT_TILE]) {
-    for (int64_t offset = 0; offset < APUS_FLOAT_TILE; offset += 16) {
-        switch (rows) {
-            case 1: multiply_half(*block, x, stride, count, 1, sums, offset); break;
-            case 2: multiply_half(*block, x, stride, count, 2, sums, offset); break;
-            case 3: multiply_half(*block, x, stride, count, 3, sums, offset); break;
-            case 4: multiply_half(*block, x, stride, count, 4, sums, offset); break;
-            case 5: multiply_half(*block, x, stride, count, 5, sums, offset); break;
-            default: multiply_half(*block, x, stride, count, 6, sums, offset);
-        }
-    }
+    multiply_lines(APUS_STORED_F32, false, (const uint8_t *)block, x, stride, count, rows, sums);
 }
 
 INLINE void widen(apus_float_storage storage, const uint8_t *lines, int64_t count, float (*block)[APUS_FLOAT_TILE]) {
@@ -113,13 +148,29 @@ static void widen_bf16(const uint8_t *lines, int64_t count, float (*block)[APUS_
     widen(APUS_STORED_BF16, lines, count, block);
 }
 
+/// Rows in two parts at most, times a stream of stored weights.
+INLINE void multiply_stream(apus_float_storage storage, const uint8_t *lines, const float *x, int64_t count,
+                            int64_t rows, float (*sums)[APUS_FLOAT_TILE]) {
+    int64_t part = rows <= ROWS ? rows : (rows + 1) / 2;
+    __builtin_memset(sums, 0, (size_t)rows * sizeof *sums);
+    for (int64_t start = 0; start < count; start += STREAMED_LINES) {
+        int64_t some = count - start < STREAMED_LINES ? count - start : STREAMED_LINES;
+        const uint8_t *from = lines + start * apus_float_line_bytes(storage);
+        for (int64_t row = 0; row < rows; row += part) {
+            int64_t few = rows - row < part ? rows - row : part;
+            multiply_lines(storage, true, from, x + start * rows + row, rows, some, few, sums + row);
+        }
+    }
+}
+
 INLINE void multiply_few(const apus_matmul_args *args, apus_float_storage storage, int64_t tile) {
     const uint8_t *lines = apus_float_tile(args, storage, tile);
     float sums[STREAMED_ROWS][APUS_FLOAT_TILE];
     switch (args->rows) {
-        case 1: multiply_stream(storage, lines, args->panels, args->inputs, 1, sums); break;
-        case 2: multiply_stream(storage, lines, args->panels, args->inputs, 2, sums); break;
-        default: multiply_stream(storage, lines, args->panels, args->inputs, 3, sums);
+        case 1: multiply_whole_lines(storage, lines, args->panels, args->inputs, 1, sums); break;
+        case 2: multiply_whole_lines(storage, lines, args->panels, args->inputs, 2, sums); break;
+        case 3: multiply_whole_lines(storage, lines, args->panels, args->inputs, 3, sums); break;
+        default: multiply_stream(storage, lines, args->panels, args->inputs, args->rows, sums);
     }
     for (int64_t row = 0; row < args->rows; row++) { apus_float_store(args, tile, row, sums[row]); }
 }
