@@ -10,11 +10,17 @@ public struct TensorInfo: Sendable {
     public let type: ElementType
     /// The extents, innermost (fastest-varying) dimension first, as GGUF stores them.
     ///
-    /// Every one is at least 1 and
-    /// their product does not overflow. A safetensors shape is reversed to this order.
+    /// Every one is at least 1 and their product does not overflow. A safetensors shape is reversed to this order; a
+    /// scalar has no dimensions there and none here.
     public let shape: [Int]
     /// The tensor's data, exactly `type.byteCount` of its rows long; mapped, not read.
     public let bytes: FileBytes
+
+    /// How many tensors a file may have: far above any real one's thousands, and few enough to keep its tables small.
+    static let maximumCount = 65_536
+
+    /// How many dimensions a tensor may have: those of GGUF, more than any language model needs.
+    static let maximumDimensionCount = 4
 
     /// How many elements the tensor has.
     public var elementCount: Int { shape.reduce(1, *) }

@@ -62,7 +62,10 @@ package struct Attention {
         self.output = output
     }
 
-    /// hidden += attention(input)
+    /// The layer's matrices.
+    package var matrices: [PackedMatrix] { projections.matrices + output.matrices }
+
+    /// hidden += attention(input).
     package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
         let qkv = step.projections.columns(0..<geometry.projectionWidth)
         projections(input, into: qkv, step)
@@ -93,6 +96,9 @@ package struct OutputProjection {
         self.linear = linear
         self.postNorm = postNorm
     }
+
+    /// The projection's matrix.
+    package var matrices: [PackedMatrix] { linear.matrices }
 
     package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
         guard let postNorm else {

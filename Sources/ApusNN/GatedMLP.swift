@@ -13,7 +13,10 @@ package struct GatedMLP {
         self.down = down
     }
 
-    /// hidden += mlp(input)
+    /// The layer's matrices.
+    package var matrices: [PackedMatrix] { gateUp.matrices + down.matrices }
+
+    /// hidden += mlp(input).
     package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
         let both = step.gateUp.columns(0..<gateUp.outputWidth)
         gateUp(input, into: both, step)

@@ -55,9 +55,12 @@ public final class BlockKVStorage: KVStorage {
         )
     }
 
+    /// Positions a block holds.
     public var blockLength: Int { KVShape.blockLength }
+    /// Blocks in the pool.
     public var blockCount: Int { blocks.blockCount }
 
+    /// Starts a step over the plan's slices.
     public func beginStep(_ plan: borrowing StepPlan) {
         blocks.beginStep()
         for slice in plan.slices {
@@ -65,10 +68,12 @@ public final class BlockKVStorage: KVStorage {
         }
     }
 
+    /// Stores the step's keys and values in a layer.
     public func append(keys: FloatRows, values: FloatRows, layer: Int) {
         blocks.append(keys: keys, values: values, layer: layer, compute: compute)
     }
 
+    /// Attention of the step's queries over a layer.
     public func attend(query: FloatRows, output: FloatRows, layer: Int, scale: Float, window: Int) {
         blocks.attend(query: query, output: output, layer: layer, scale: scale, window: window, compute: compute)
     }

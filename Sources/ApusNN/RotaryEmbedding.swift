@@ -38,7 +38,7 @@ package struct RotaryEmbedding: Sendable {
             magnitude = 1
         case .yarn(let factor, let originalContext, let betaFast, let betaSlow, let attentionFactor):
             inverseFrequencies = Self.yarn(plain, dimension, base, factor, originalContext, betaFast, betaSlow)
-            magnitude = Float(attentionFactor ?? (factor > 1 ? 0.1 * log(factor) + 1 : 1))
+            magnitude = Float(attentionFactor ?? Self.yarnMagnitude(factor: factor))
         case .llama3(let factor, let lowFactor, let highFactor, let originalContext):
             inverseFrequencies = plain.map { Self.llama3($0, factor, lowFactor, highFactor, originalContext) }
             magnitude = 1
@@ -47,6 +47,9 @@ package struct RotaryEmbedding: Sendable {
             magnitude = Float(attentionFactor)
         }
     }
+
+    /// YaRN's attention factor (section 3.4): the root of the temperature, applied to both sines and cosines.
+    package static func yarnMagnitude(factor: Double) -> Double { factor > 1 ? 0.1 * log(factor) + 1 : 1 }
 
     /// Pairs that turn often keep their frequency, pairs that turn rarely are interpolated, with a ramp between.
     private static func yarn(

@@ -75,7 +75,9 @@ public final class StepContext {
     /// Bytes of the buffers: the memory plan's "activations".
     public static func byteCount(shape: DecoderShape, rowCapacity: Int, logitsCapacity: Int) -> Int {
         let widths = Widths(shape)
-        let perRow = [2 * shape.feedForwardSize, shape.hiddenSize, shape.hiddenSize, widths.projections, widths.attended, 1]
+        let perRow = [
+            2 * shape.feedForwardSize, shape.hiddenSize, shape.hiddenSize, widths.projections, widths.attended, 1,
+        ]
         let rows = perRow.reduce(0) { $0 + Arena.roundedUp($1 * rowCapacity * 4) }
         let wanted = Arena.roundedUp(logitsCapacity * shape.hiddenSize * 4)
         let logits = Arena.roundedUp(logitsCapacity * shape.vocabularySize * 4)
@@ -95,10 +97,12 @@ public final class StepContext {
         }
     }
 
-    /// Runs a model over a plan; the logits stay readable until the next run.
-    package func run(_ model: any LanguageModel, _ plan: StepPlan) {
+    /// Runs a model over a plan; hidden states and logits of the wanted rows stay readable until the next run.
+    /// - Parameter computesLogits: whether logits are wanted; without, a step ends at the hidden states.
+    package func run(_ model: any LanguageModel, _ plan: StepPlan, computesLogits: Bool = true) {
         begin(plan)
-        model.forward(self)
+        model.forwardHidden(self)
+        if computesLogits && logitsRowCount > 0 { model.forwardOutput(self) }
         self.plan = noPlan
     }
 
@@ -125,15 +129,17 @@ public final class StepContext {
     /// The wanted rows' logits, in the plan's order.
     package var logits: FloatRows { buffers.logits[0..<logitsRowCount] }
 
-    /// Copies the residual rows whose logits are wanted side by side.
-    package func gatherWantedRows() -> FloatRows {
-        let wanted = buffers.wanted[0..<plan.logitsRowCount]
+    /// The wanted rows' hidden states, in the plan's order.
+    package var wanted: FloatRows { buffers.wanted[0..<logitsRowCount] }
+
+    /// Copies the residual rows whose logits are wanted side by side into `wanted`.
+    package func gatherWantedRows() {
+        let wanted = wanted
         for slice in plan.slices {
             for offset in 0..<slice.logitsCount {
                 let row = slice.rows.upperBound - slice.logitsCount + offset
                 wanted.copyRow(row, of: buffers.hidden, to: slice.firstLogitsRow + offset)
             }
         }
-        return wanted
     }
 }

@@ -12,7 +12,9 @@ public struct StepSlice: Sendable, Equatable {
     public let blocks: Range<Int>
 }
 
-/// What one step computes: a ragged batch of slices. There is no prefill and no decode phase, only rows.
+/// What one step computes: a ragged batch of slices.
+///
+/// There is no prefill and no decode phase, only rows.
 ///
 /// A plan is a value that is filled again and again: `removeAll()` keeps its capacity, so a steady state allocates
 /// nothing. Not thread-safe: the engine's task owns it.

@@ -6,7 +6,9 @@ import Glibc
 import Darwin
 #endif
 
-/// One large allocation with a name: weights, KV blocks, scratch. Parts are handed out in order and never given back.
+/// One large allocation with a name: weights, KV blocks, scratch.
+///
+/// Parts are handed out in order and never given back.
 ///
 /// The memory is reserved at once and becomes resident as it is touched, in huge pages where the kernel has them.
 /// Handing out parts is not thread-safe; the parts themselves belong to whoever asked.
@@ -45,7 +47,9 @@ public final class Arena {
     /// `byteCount` rounded up to the alignment: what a part takes.
     public static func roundedUp(_ byteCount: Int) -> Int { (byteCount + alignment - 1) / alignment * alignment }
 
-    /// The next part. Asking for more than was reserved is a programming error.
+    /// The next part.
+    ///
+    /// Asking for more than was reserved is a programming error.
     package func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
         let size = Self.roundedUp(byteCount)
         precondition(size <= self.byteCount - usedByteCount, "arena \(name) is too small")

@@ -19,6 +19,9 @@ public final class Compute {
         pool = try WorkerPool(threadCount: threadCount)
     }
 
+    /// Bytes of scratch memory per thread.
+    public static var scratchByteCount: Int { Int(APUS_SCRATCH_BYTES) }
+
     /// Compute threads, the caller included.
     public var threadCount: Int { pool.threadCount }
 
@@ -47,7 +50,8 @@ public final class Compute {
             panels: panels
         )
         let panelRows = Int(apus_panel_rows(kind))
-        let kernel = kind == APUS_ACTIVATION_Q8 ? kernels.raw.pointee.linear.prepare.0 : kernels.raw.pointee.linear.prepare.1
+        let kernel =
+            kind == APUS_ACTIVATION_Q8 ? kernels.raw.pointee.linear.prepare.0 : kernels.raw.pointee.linear.prepare.1
         let panelCount = (input.rowCount + panelRows - 1) / panelRows
         elementwise(kernel, arguments, rows: panelCount, width: panelRows * input.width)
     }

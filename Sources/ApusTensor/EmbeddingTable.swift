@@ -1,5 +1,5 @@
-import CApusKernels
 package import ApusCore
+import CApusKernels
 
 /// Rows looked up by token id: a packed matrix that also serves as the output layer, or rows left in the file.
 public struct EmbeddingTable: Sendable {

@@ -1,5 +1,5 @@
-import CApusKernels
 import ApusCore
+import CApusKernels
 
 /// How keys and values are stored.
 public enum KVType: String, Sendable, CaseIterable {

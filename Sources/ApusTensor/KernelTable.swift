@@ -1,5 +1,5 @@
-package import CApusKernels
 package import ApusCore
+package import CApusKernels
 
 #if canImport(Glibc)
 import Glibc
@@ -7,7 +7,9 @@ import Glibc
 import Darwin
 #endif
 
-/// A set of kernels for one class of CPU. All tiers give the same bits (docs/numbers.md).
+/// A set of kernels for one class of CPU.
+///
+/// All tiers give the same bits (docs/numbers.md).
 public enum KernelTier: String, Sendable, CaseIterable {
     case scalar
     case avx2

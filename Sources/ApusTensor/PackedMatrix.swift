@@ -1,5 +1,5 @@
-package import CApusKernels
 public import ApusCore
+package import CApusKernels
 
 /// A weight matrix in the layout the kernels read: tiles of outputs, a lane per output.
 ///
@@ -28,22 +28,26 @@ public final class PackedMatrix: @unchecked Sendable {
     /// Packs a matrix stored row by row in a file, and lets go of the file's pages as it goes, so that the weights
     /// are in memory once.
     /// - Parameters:
-    ///   - source: the rows, `outputs` times the type's row bytes.
-    ///   - type: the element type; `inputs` is a multiple of its block length.
+    ///   - source: the rows, `outputs` times the stored type's row bytes.
+    ///   - stored: the element type in the file; `inputs` is a multiple of its block length.
+    ///   - type: the element type to hold; other than `stored`, rows are decoded and rounded to nearest on the way.
     /// - Throws: `ApusError` (`malformedFile`) if the sizes do not match.
     package init(
         _ source: FileBytes,
-        type: ElementType,
+        stored: ElementType,
+        as type: ElementType,
         outputs: Int,
         inputs: Int,
         arena: Arena,
         compute: Compute
     ) throws {
-        guard outputs > 0, inputs > 0, let rowBytes = type.byteCount(elementCount: inputs) else {
+        guard outputs > 0, inputs > 0, let rowBytes = stored.byteCount(elementCount: inputs),
+            let heldRowBytes = type.byteCount(elementCount: inputs)
+        else {
             throw ApusError(.malformedFile, "a \(type) matrix cannot have rows of \(inputs) elements")
         }
         guard source.count == outputs * rowBytes else {
-            throw ApusError(.malformedFile, "expected \(outputs * rowBytes) bytes of \(type), found \(source.count)")
+            throw ApusError(.malformedFile, "expected \(outputs * rowBytes) bytes of \(stored), found \(source.count)")
         }
         format = compute.kernels.format(of: type)
         outputCount = outputs
@@ -53,11 +57,22 @@ public final class PackedMatrix: @unchecked Sendable {
         tileByteCount = Int(format.tile_bytes(Int64(inputs)))
         let tileCount = (outputs + Int(format.tile_rows) - 1) / Int(format.tile_rows)
         weights = arena.allocate(byteCount: tileCount * tileByteCount)
-        pack(source, rowBytes: rowBytes, tileCount: tileCount, pool: compute.pool)
+        let conversion = type == stored ? nil : Conversion(from: stored, to: type, heldRowBytes: heldRowBytes)
+        let neededScratch = Int(format.tile_rows) * heldRowBytes + inputs * MemoryLayout<Float>.stride
+        guard conversion == nil || neededScratch <= Int(APUS_SCRATCH_BYTES) else {
+            throw ApusError(.unsupported, "rows of \(inputs) elements are too long to convert to \(type) while loading")
+        }
+        pack(source, rowBytes: rowBytes, conversion: conversion, tileCount: tileCount, pool: compute.pool)
     }
 
     /// Packs in stretches of some megabytes, so that file pages and packed pages are never resident together for long.
-    private func pack(_ source: FileBytes, rowBytes: Int, tileCount: Int, pool: WorkerPool) {
+    private func pack(
+        _ source: FileBytes,
+        rowBytes: Int,
+        conversion: Conversion?,
+        tileCount: Int,
+        pool: WorkerPool
+    ) {
         let tilesPerStretch = max(1, (8 << 20) / tileByteCount)
         source.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
@@ -68,6 +83,7 @@ public final class PackedMatrix: @unchecked Sendable {
                     format: format,
                     source: base,
                     rowBytes: rowBytes,
+                    conversion: conversion,
                     outputs: outputCount,
                     inputs: inputCount,
                     tileBytes: tileByteCount,
@@ -106,6 +122,7 @@ private struct PackArguments: BitwiseCopyable {
     let format: apus_format
     let source: UnsafeRawPointer
     let rowBytes: Int
+    let conversion: Conversion?
     let outputs: Int
     let inputs: Int
     let tileBytes: Int
@@ -113,16 +130,53 @@ private struct PackArguments: BitwiseCopyable {
     let weights: UnsafeMutableRawPointer
 }
 
-private let packTiles: apus_range_kernel = { arguments, begin, end, _ in
+/// Rows decoded from one element type and rounded to another.
+private struct Conversion: BitwiseCopyable {
+    let decode: @convention(c) (UnsafeRawPointer, UnsafeMutablePointer<Float>, Int64) -> Void
+    let encode: @convention(c) (UnsafePointer<Float>, UnsafeMutableRawPointer, Int64) -> Void
+    let heldRowBytes: Int
+
+    init(from stored: ElementType, to held: ElementType, heldRowBytes: Int) {
+        decode = ElementCodec.codec(of: stored).decode
+        encode = ElementCodec.codec(of: held).encode
+        self.heldRowBytes = heldRowBytes
+    }
+
+    /// Converts rows into scratch memory and returns them there.
+    func convert(
+        _ source: UnsafeRawPointer,
+        rows: Int,
+        rowBytes: Int,
+        inputs: Int,
+        scratch: UnsafeMutableRawPointer
+    ) -> UnsafeRawPointer {
+        let floats = scratch.bindMemory(to: Float.self, capacity: inputs)
+        let held = scratch + inputs * MemoryLayout<Float>.stride
+        for row in 0..<rows {
+            decode(source + row * rowBytes, floats, Int64(inputs))
+            encode(floats, held + row * heldRowBytes, Int64(inputs))
+        }
+        return UnsafeRawPointer(held)
+    }
+}
+
+private let packTiles: apus_range_kernel = { arguments, begin, end, scratch in
     let pack = arguments.load(as: PackArguments.self)
     let tileRows = Int(pack.format.tile_rows)
     for tile in pack.firstTile + Int(begin)..<pack.firstTile + Int(end) {
-        pack.format.pack(
-            pack.source + tile * tileRows * pack.rowBytes,
-            Int64(pack.rowBytes),
-            Int64(min(tileRows, pack.outputs - tile * tileRows)),
-            Int64(pack.inputs),
-            pack.weights + tile * pack.tileBytes
-        )
+        let rows = min(tileRows, pack.outputs - tile * tileRows)
+        var source = pack.source + tile * tileRows * pack.rowBytes
+        var stride = pack.rowBytes
+        if let conversion = pack.conversion {
+            source = conversion.convert(
+                source,
+                rows: rows,
+                rowBytes: pack.rowBytes,
+                inputs: pack.inputs,
+                scratch: scratch
+            )
+            stride = conversion.heldRowBytes
+        }
+        pack.format.pack(source, Int64(stride), Int64(rows), Int64(pack.inputs), pack.weights + tile * pack.tileBytes)
     }
 }

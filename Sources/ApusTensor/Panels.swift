@@ -1,5 +1,5 @@
-import CApusKernels
 package import ApusCore
+import CApusKernels
 
 /// The widest inputs of a model's matrices, by the kind of activation their format wants.
 public struct MatrixInputs: Sendable, Equatable {
@@ -38,7 +38,8 @@ package final class Panels {
     }
 
     private static func quantizedByteCount(_ inputs: MatrixInputs, _ rowCapacity: Int) -> Int {
-        inputs.quantized == 0 ? 0 : Int(apus_activation_bytes(APUS_ACTIVATION_Q8, Int64(rowCapacity), Int64(inputs.quantized)))
+        inputs.quantized == 0
+            ? 0 : Int(apus_activation_bytes(APUS_ACTIVATION_Q8, Int64(rowCapacity), Int64(inputs.quantized)))
     }
 
     private static func floatByteCount(_ inputs: MatrixInputs, _ rowCapacity: Int) -> Int {

@@ -1,5 +1,5 @@
-package import CApusKernels
 public import ApusCore
+package import CApusKernels
 
 /// A float parameter vector (a norm's weight, a bias) in an arena.
 ///
@@ -35,7 +35,9 @@ public enum ElementCodec {
         }
     }
 
-    /// Encodes floats, rounding to nearest. `values` is a whole number of blocks.
+    /// Encodes floats, rounding to nearest.
+    ///
+    /// `values` is a whole number of blocks.
     public static func encode(_ values: [Float], as type: ElementType) throws -> [UInt8] {
         guard let count = type.byteCount(elementCount: values.count) else {
             throw ApusError(.invalidArgument, "\(values.count) values are not a whole number of \(type) blocks")

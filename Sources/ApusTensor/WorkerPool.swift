@@ -49,7 +49,9 @@ package final class WorkerPool {
             if threadCount == 1 || count <= smallest {
                 kernel(pointer, 0, Int64(count), shared.scratch)
             } else {
-                shared.run(Job(kernel: kernel, arguments: pointer, count: count, threadCount: threadCount, split: split))
+                shared.run(
+                    Job(kernel: kernel, arguments: pointer, count: count, threadCount: threadCount, split: split)
+                )
             }
         }
     }
@@ -65,7 +67,13 @@ private struct Job {
     let count: Int
     let grain: Int
 
-    init(kernel: @escaping apus_range_kernel, arguments: UnsafeRawPointer, count: Int, threadCount: Int, split: WorkSplit) {
+    init(
+        kernel: @escaping apus_range_kernel,
+        arguments: UnsafeRawPointer,
+        count: Int,
+        threadCount: Int,
+        split: WorkSplit
+    ) {
         self.kernel = kernel
         self.arguments = arguments
         self.count = count
@@ -82,8 +90,10 @@ private struct Job {
     }
 }
 
-/// What the threads share. Sound to send: `job` is written by the caller only while all workers wait, and published
-/// by the release-store of `generation`; the rest is atomic or guarded by the mutex.
+/// What the threads share.
+///
+/// Sound to send: `job` is written by the caller only while all workers wait, and published by the release-store of
+/// `generation`; the rest is atomic or guarded by the mutex.
 private final class Shared: @unchecked Sendable {
     let scratch: UnsafeMutableRawPointer
     private let threadCount: Int

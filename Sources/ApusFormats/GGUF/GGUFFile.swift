@@ -14,7 +14,7 @@ public struct GGUFFile: Sendable {
     public let metadata: GGUFMetadata
     /// The tensors, in file order, part by part.
     public let tensors: [TensorInfo]
-    private let indices: [String: Int]
+    private let index: TensorIndex
 
     /// Opens a file; for the first part of a split model (`…-00001-of-0000N.gguf`), all parts beside it.
     /// - Throws: `ApusError` naming file, field, expected and found value: `malformedFile` for a broken file,
@@ -32,21 +32,10 @@ public struct GGUFFile: Sendable {
         version = first.version
         metadata = first.metadata
         tensors = parts.flatMap(\.tensors)
-        var indices: [String: Int] = [:]
-        for (index, tensor) in tensors.enumerated() {
-            guard indices.updateValue(index, forKey: tensor.name) == nil else {
-                throw ApusError.malformed(
-                    tensor.bytes.file.path,
-                    "tensor name",
-                    expected: "unique names",
-                    found: "\(tensor.name.quotedForMessage) again"
-                )
-            }
-        }
-        self.indices = indices
+        index = try TensorIndex(tensors)
         try split.check(tensorCount: tensors.count, path: path)
     }
 
     /// The tensor with a name; nil if there is none.
-    public func tensor(named name: String) -> TensorInfo? { indices[name].map { tensors[$0] } }
+    public func tensor(named name: String) -> TensorInfo? { index[name].map { tensors[$0] } }
 }

@@ -10,7 +10,6 @@ struct GGUFTensorHeader {
 
     /// The fewest bytes a header takes: name length, one byte of name, dimension count, one extent, type, offset.
     static let minimumSize = 8 + 1 + 4 + 8 + 4 + 8
-    private static let maximumDimensionCount = 4
     private static let maximumNameLength = 1024
 
     static func read(_ reader: inout FileReader, count: Int) throws -> [GGUFTensorHeader] {
@@ -58,10 +57,10 @@ struct GGUFTensorHeader {
 
     private static func readShape(_ reader: inout FileReader, _ field: String) throws -> [Int] {
         let count = try reader.integer(UInt32.self, "\(field) dimension count")
-        guard count >= 1, count <= maximumDimensionCount else {
+        guard count >= 1, count <= TensorInfo.maximumDimensionCount else {
             throw reader.malformed(
                 "\(field) dimension count",
-                expected: "1 to \(maximumDimensionCount)",
+                expected: "1 to \(TensorInfo.maximumDimensionCount)",
                 found: "\(count)"
             )
         }

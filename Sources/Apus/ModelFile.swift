@@ -1,0 +1,61 @@
+import ApusChat
+import ApusCore
+package import ApusFormats
+package import ApusModels
+package import ApusTokenizers
+
+/// A model's files opened, nothing loaded yet: what `show`, `tokenize` and `template` work on.
+package struct ModelFile {
+    /// What the model comes as.
+    package enum Source: Sendable {
+        case gguf(GGUFFile)
+        case folder(ModelFolder)
+    }
+
+    package let path: String
+    package let source: Source
+
+    /// Opens a `.gguf` file or a folder with safetensors.
+    package init(path: String) throws {
+        self.path = path
+        source = FolderProbe.isFolder(path) ? .folder(try ModelFolder(path: path)) : .gguf(try GGUFFile(path: path))
+    }
+
+    /// The architecture and weights.
+    package func model() throws -> ModelSource {
+        switch source {
+        case .gguf(let file): try ModelSource(file)
+        case .folder(let folder): try ModelSource(folder)
+        }
+    }
+
+    /// The tokenizer, with every end-of-generation token the files name.
+    package func tokenizer() throws -> Tokenizer {
+        switch source {
+        case .gguf(let file): try Tokenizer(file)
+        case .folder: throw ApusError(.unsupported, "\(path): tokenizer.json")
+        }
+    }
+
+    /// The chat template's source; nil where the model has none.
+    package func templateSource(named name: String? = nil) throws -> String? {
+        switch source {
+        case .gguf(let file): try ChatTemplateSource.select(from: file.metadata, named: name)
+        case .folder(let folder): try ChatTemplateSource.select(from: folder, named: name)
+        }
+    }
+
+    /// The licence the files state; nil where they are silent.
+    package var licence: String? {
+        guard case .gguf(let file) = source else { return nil }
+        return try? file.metadata.stringIfPresent("general.license")
+    }
+
+    /// Every tensor.
+    package func tensors() throws -> [TensorInfo] {
+        switch source {
+        case .gguf(let file): file.tensors
+        case .folder(let folder): try folder.tensors().tensors
+        }
+    }
+}

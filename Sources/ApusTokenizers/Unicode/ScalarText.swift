@@ -1,0 +1,45 @@
+/// A text as code points with their classes: what pre-tokenizers scan.
+///
+/// A byte that is not part of well-formed UTF-8 becomes U+FFFD, one for each byte, as in llama.cpp.
+struct ScalarText {
+    private(set) var scalars: [UInt32] = []
+    private(set) var classes: [CharacterClass] = []
+
+    var count: Int { scalars.count }
+
+    /// Decodes bytes.
+    init(_ bytes: Span<UInt8>) {
+        scalars.reserveCapacity(bytes.count)
+        classes.reserveCapacity(bytes.count)
+        let table = CharacterClass.table
+        var position = 0
+        while position < bytes.count {
+            let (scalar, length) =
+                UTF8Scanner.decode(bytes, at: position, end: bytes.count) ?? (UTF8Scanner.replacement, 1)
+            scalars.append(scalar)
+            classes.append(CharacterClass(rawValue: table[scalar]))
+            position += length
+        }
+    }
+
+    /// Wraps code points, classified.
+    init(scalars: [UInt32]) {
+        self.scalars = scalars
+        let table = CharacterClass.table
+        classes = scalars.map { CharacterClass(rawValue: table[$0]) }
+    }
+
+    /// The text as UTF-8.
+    var utf8: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(scalars.count)
+        for scalar in scalars {
+            if scalar < 0x80 {
+                bytes.append(UInt8(truncatingIfNeeded: scalar))
+            } else {
+                UTF8Scanner.append(scalar, to: &bytes)
+            }
+        }
+        return bytes
+    }
+}
