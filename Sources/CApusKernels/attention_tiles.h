@@ -21,6 +21,7 @@ typedef struct panel {
     apus_key_range ranges[PANEL_ROWS];
     int32_t rows;
     int32_t uniform;  ///< 1: all rows see keys [ranges[0].begin, ranges[0].end), at least one
+    int32_t full;     ///< 1: all rows see all keys
 } panel;
 
 /// Rows in the panel that starts at `row`, `most` at most: all panels of a unit about equally large.
@@ -29,18 +30,19 @@ APUS_INLINE int64_t panel_rows(int64_t row, int64_t rows, int64_t most) {
     return (left + panels - 1) / panels;
 }
 
-/// Sets up a panel of rows at these positions; 0 if no row sees a key of the block.
+/// Sets up a panel of rows at these ascending positions; 0 if no row sees a key of the block.
 APUS_INLINE int open_panel(panel *p, const int32_t *positions, int64_t rows, int64_t window, int64_t block) {
-    int any = 0, uniform = 1;
-    for (int64_t r = 0; r < rows; r++) {
-        apus_key_range range = apus_visible_keys(positions[r], window, block);
-        p->ranges[r] = range;
-        any |= range.end > range.begin;
-        uniform &= range.begin == p->ranges[0].begin && range.end == p->ranges[0].end;
-    }
+    apus_key_range first = apus_visible_keys(positions[0], window, block);
+    apus_key_range last = apus_visible_keys(positions[rows - 1], window, block);
     p->rows = (int32_t)rows;
-    p->uniform = uniform;
-    return any;
+    p->uniform = first.begin == last.begin && first.end == last.end;
+    p->full = first.end == APUS_KV_BLOCK && last.begin == 0;
+    if (p->uniform) {
+        for (int64_t r = 0; r < rows; r++) p->ranges[r] = first;
+        return first.end > first.begin;
+    }
+    for (int64_t r = 0; r < rows; r++) p->ranges[r] = apus_visible_keys(positions[r], window, block);
+    return 1;
 }
 
 APUS_INLINE uint64_t range_mask(apus_key_range range) {

@@ -15,15 +15,16 @@ typedef struct bench_pool {
     _Atomic int64_t generation, running, next;
     apus_range_kernel kernel;
     const void *args;
-    int64_t units;
+    int64_t units, grain;
     void *scratch[BENCH_THREADS];
 } bench_pool;
 
 static bench_pool pool;
 
 static void claim_units(int thread) {
-    for (int64_t u; (u = atomic_fetch_add(&pool.next, 1)) < pool.units;) {
-        pool.kernel(pool.args, u, u + 1, pool.scratch[thread]);
+    for (int64_t u; (u = atomic_fetch_add(&pool.next, pool.grain)) < pool.units;) {
+        int64_t end = u + pool.grain < pool.units ? u + pool.grain : pool.units;
+        pool.kernel(pool.args, u, end, pool.scratch[thread]);
     }
 }
 
@@ -37,8 +38,10 @@ static void *worker(void *argument) {
     return NULL;
 }
 
-static void run_units(apus_range_kernel kernel, const void *args, int64_t units) {
+/// Units in claims of `grain`.
+static void run_units(apus_range_kernel kernel, const void *args, int64_t units, int64_t grain) {
     if (units == 0) return;
+    pool.grain = grain;
     pool.kernel = kernel, pool.args = args, pool.units = units;
     atomic_store(&pool.next, 0);
     atomic_store(&pool.running, BENCH_THREADS - 1);
@@ -47,7 +50,7 @@ static void run_units(apus_range_kernel kernel, const void *args, int64_t units)
     while (atomic_load(&pool.running) > 0) apus_spin_hint();
 }
 
-/// A stretch of 64 KB of memory read: units of the read probe.
+/// A unit of the read probe: 1 MB.
 static void read_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
     int64_t part = (int64_t)1 << 20;
     uint64_t sum = apus_probe_read((const char *)args + begin * part, (end - begin) * part);
@@ -75,7 +78,7 @@ static double peak(int32_t tier, apus_kv_type type) {
     int64_t units = 2 * BENCH_THREADS;
     int64_t per_unit = type ? apus_probe_dot(tier, 400000, &sink) : apus_probe_fma(tier, 400000, &float_sink);
     double start = seconds();
-    run_units(type ? dot_unit : fma_unit, &tier, units);
+    run_units(type ? dot_unit : fma_unit, &tier, units, 1);
     return (double)(units * per_unit) / (seconds() - start);
 }
 
@@ -130,8 +133,10 @@ static void attend_step(bench_shape s, bench_cache c, const apus_attention_kerne
     apus_attention_slice slice = {query, output, rows, position, c.table, layer * c.layer_bytes};
     apus_attention_args args = {&slice, 1, stride, stride, s.query_heads, s.kv_heads, s.dimension,
         1.0f / sqrtf((float)s.dimension), 0, partials};
-    run_units(kernels->attend[s.type], &args, apus_attend_units(&args));
-    run_units(kernels->merge, &args, apus_merge_units(&args));
+    int64_t units = apus_attend_units(&args);
+    // Few rows: long runs, so that the kernel prefetches from unit to unit.
+    run_units(kernels->attend[s.type], &args, units, rows > 8 ? 1 : (units + BENCH_THREADS - 1) / BENCH_THREADS);
+    run_units(kernels->merge, &args, apus_merge_units(&args), 8);
 }
 
 #define BENCH_ROUNDS 9
@@ -161,7 +166,7 @@ static void bench_one(bench_shape s, int32_t tier, const char *buffer) {
         }
         rates[2][round] = bytes / (seconds() - start);
         start = seconds();
-        run_units(read_unit, buffer + round % 8 * ((int64_t)128 << 20), 128);
+        run_units(read_unit, buffer + round % 8 * ((int64_t)128 << 20), 128, 1);
         rates[3][round] = 128.0 * (1 << 20) / (seconds() - start);
         shares[1][round] = rates[2][round] / rates[3][round];
     }

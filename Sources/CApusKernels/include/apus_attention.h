@@ -46,7 +46,7 @@ typedef struct apus_attention_args {
 } apus_attention_args;
 
 /// Two passes, a barrier between them: `attend` over apus_attend_units(), then `merge` over apus_merge_units() (0 when
-/// nothing was split).
+/// nothing was split). With few rows a thread should take long runs of units: the kernels prefetch from unit to unit.
 typedef struct apus_attention_kernels {
     apus_range_kernel _Nonnull append[2];  ///< by apus_kv_type
     apus_range_kernel _Nonnull attend[2];

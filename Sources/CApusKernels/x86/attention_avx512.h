@@ -20,17 +20,18 @@ typedef struct panel_sums {
 } panel_sums;
 
 /// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
-APUS_INLINE void softmax_row(panel *p, int r, panel_sums *sums) {
-    uint64_t mask = range_mask(p->ranges[r]);
+APUS_INLINE void softmax_row(panel *p, int r, panel_sums *sums, int full) {
+    uint64_t mask = full ? ~UINT64_C(0) : range_mask(p->ranges[r]);
     __m512 s[4], lowest = _mm512_set1_ps(-INFINITY);
     UNROLL for (int t = 0; t < 4; t++) {
-        s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t));
+        s[t] = _mm512_load_ps(p->weights[r] + 16 * t);
+        if (!full) s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), s[t]);
     }
     __m512 max = largest_lane(_mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3])));
     __m512 lanes = _mm512_setzero_ps();
     UNROLL for (int t = 0; t < 4; t++) {
         __m512 weight = apus_exp_nonpositive_avx512(_mm512_sub_ps(s[t], max));
-        weight = _mm512_maskz_mov_ps((__mmask16)(mask >> 16 * t), weight);
+        if (!full) weight = _mm512_maskz_mov_ps((__mmask16)(mask >> 16 * t), weight);
         _mm512_store_ps(p->weights[r] + 16 * t, weight);
         lanes = _mm512_add_ps(lanes, weight);
     }
@@ -42,7 +43,11 @@ APUS_INLINE void softmax_row(panel *p, int r, panel_sums *sums) {
 /// Weights of all rows of a panel.
 APUS_INLINE panel_sums softmax_panel(panel *p, int rows) {
     panel_sums sums = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, &sums);
+    if (p->full) {
+        UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, &sums, 1);
+    } else {
+        UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, &sums, 0);
+    }
     return sums;
 }
 
