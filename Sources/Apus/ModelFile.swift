@@ -58,4 +58,7 @@ package struct ModelFile {
         case .folder(let folder): try folder.tensors().tensors
         }
     }
+
+    /// The architectures Apus can run, by their GGUF names.
+    package static var supportedArchitectures: [String] { ModelFamily.all.map(\.architecture) }
 }
