@@ -54,7 +54,9 @@ public struct CalendarTime: Sendable, Hashable {
         else { return nil }
         var (hour, minute, second, microsecond) = (0, 0, 0, 0)
         if skip("T") || skip(" ") {
-            guard let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60 else { return nil }
+            guard let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60 else {
+                return nil
+            }
             (hour, minute) = (hours, minutes)
             if skip(":") {
                 guard let seconds = number(2), seconds <= 60 else { return nil }

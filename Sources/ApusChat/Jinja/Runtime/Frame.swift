@@ -22,7 +22,10 @@ final class Frame {
     }
 
     private static func initialSlot(
-        _ name: String, _ symbol: Scope.Symbol, _ parent: Frame?, _ context: [String: Value]
+        _ name: String,
+        _ symbol: Scope.Symbol,
+        _ parent: Frame?,
+        _ context: [String: Value]
     ) -> Slot {
         if symbol.isParameter { return .missing }
         switch parent?.find(name) {
@@ -38,7 +41,7 @@ final class Frame {
         while let current = frame {
             if let index = current.scope.index[name] {
                 let slot = current.slots[index]
-                if case .outer = slot {} else { return slot }
+                guard case .outer = slot else { return slot }
             }
             frame = current.parent
         }
