@@ -23,7 +23,7 @@ struct HostileTemplateTests {
     @Test(
         "source nested 60,000 deep is an error",
         arguments: [
-            "{{|(", "{{|[", "{{|{1:", "{{|-", "{{|not ", "{{|s[", "{{|f(", "{{|x is in ", "{{|1 if 1 else ", "{% set|(",
+            "{{|(", "{{|[", "{{|{1:", "{{|-", "{{|not ", "{{|s[", "{{|f(", "{{|1 if 1 else ", "{% set|(",
             "|{% if 1 %}", "|{% for i in l %}", "|{% set x %}", "|{% macro m() %}",
         ]
     )

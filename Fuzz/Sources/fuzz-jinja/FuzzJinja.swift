@@ -20,9 +20,18 @@ private func rendered(_ template: ChatTemplate) -> String? {
     let tool: ChatValue = ["type": "function", "function": ["name": "f", "parameters": ["type": "object"]]]
     return try? template.render(
         messages: [
-            ["role": "system", "content": " Be brief. "], ["role": "user", "content": [["type": "text", "text": "Hé"]]],
-            ["role": "assistant", "content": nil, "tool_calls": [["function": ["name": "f", "arguments": ["x": 1.5]]]]],
+            ["role": "system", "content": " Be brief. "],
+            ["role": "user", "content": [["type": "text", "text": "Hé"]]],
+            [
+                "role": "assistant", "content": nil,
+                "tool_calls": [["function": ["name": "f", "arguments": ["x": 1.5]]]],
+            ],
         ],
-        tools: [tool], bosToken: "<s>", eosToken: "</s>", now: CalendarTime(secondsSince1970: 1_753_538_709),
-        extra: ["x": 5, "l": [3, 1, 2], "s": "Hello World", "d": ["b": 1, "a": [true, nil]]], limits: limits)
+        tools: [tool],
+        bosToken: "<s>",
+        eosToken: "</s>",
+        now: CalendarTime(secondsSince1970: 1_753_538_709),
+        extra: ["x": 5, "l": [3, 1, 2], "s": "Hello World", "d": ["b": 1, "a": [true, nil]]],
+        limits: limits
+    )
 }

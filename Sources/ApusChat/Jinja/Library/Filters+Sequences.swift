@@ -179,7 +179,9 @@ extension Filters {
 
     private typealias Transform = (Value) throws -> Value?
 
-    /// A generator of what a transformation makes of each element; nil leaves an element out. The transformation is
+    /// A generator of what a transformation makes of each element; nil leaves an element out.
+    ///
+    /// The transformation is
     /// prepared when the first element is asked for, and never for an empty value.
     private static func generator(
         over value: Value,

@@ -1,4 +1,6 @@
-/// The variables of a block that is being executed. Macros keep the frame they were defined in.
+/// The variables of a block that is being executed.
+///
+/// Macros keep the frame they were defined in.
 final class Frame {
     private enum Slot {
         /// The block only reads the name, which a block around it holds.
