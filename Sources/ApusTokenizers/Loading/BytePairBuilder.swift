@@ -1,11 +1,14 @@
 /// Turns spelled merges into ids.
 struct BytePairBuilder {
     private let vocabulary: Vocabulary
+    private let isByteLevel: Bool
     /// The token of each byte; negative where there is none.
     let byteTokens: [Int32]
 
-    init(_ vocabulary: Vocabulary) {
+    /// - Parameter isByteLevel: whether merges are spelled in the alphabet of bytes.
+    init(_ vocabulary: Vocabulary, isByteLevel: Bool = true) {
         self.vocabulary = vocabulary
+        self.isByteLevel = isByteLevel
         byteTokens = (0...255).map { vocabulary.index.id(of: [$0]) ?? -1 }
     }
 
@@ -27,14 +30,20 @@ struct BytePairBuilder {
     ) -> Bool {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count)
-        guard ByteAlphabet.decode(text.span, left, into: &bytes) else { return false }
+        guard decode(text, left, into: &bytes) else { return false }
         let middle = bytes.count
-        guard ByteAlphabet.decode(text.span, right, into: &bytes),
+        guard decode(text, right, into: &bytes),
             let leftID = vocabulary.index.id(of: bytes.span, 0, middle),
             let rightID = vocabulary.index.id(of: bytes.span, middle, bytes.count - middle),
             let id = vocabulary.index.id(of: bytes.span, 0, bytes.count)
         else { return false }
         table.insert(leftID, rightID, Merge(rank: UInt32(clamping: rank), id: id))
+        return true
+    }
+
+    private func decode(_ text: [UInt8], _ range: Range<Int>, into bytes: inout [UInt8]) -> Bool {
+        if isByteLevel { return ByteAlphabet.decode(text.span, range, into: &bytes) }
+        bytes += text[range]
         return true
     }
 }
