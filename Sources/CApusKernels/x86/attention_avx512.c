@@ -126,8 +126,7 @@ APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, sou
     for (int first = 0; first < 4; first += vectors) {
         score(p, t.query + row * dimension, dimension, from, first, vectors, rows, kind);
     }
-    for (int r = 0; r < rows; r++) softmax_row(p, r);
-    merge_panel(p, t.span, row);
+    merge_panel(p, softmax_panel(p, rows), t.span, row);
     if (p->uniform) {
         weigh_rows(p, 0, rows, p->ranges[0], from, padded, out, kind);
         return;
@@ -191,8 +190,6 @@ static void block_f16(const apus_attention_args *args, const apus_attend_unit *u
         from.values = values;
     }
     panel p;
-    _mm512_store_ps(p.max, _mm512_setzero_ps());
-    _mm512_store_ps(p.sum, _mm512_setzero_ps());
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = panel_rows(row, unit->rows, wide ? WIDE_ROWS : NARROW_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;

@@ -6,30 +6,44 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-APUS_INLINE float largest_lane(__m512 x) {
+/// The largest lane, in all lanes.
+APUS_INLINE __m512 largest_lane(__m512 x) {
     __m256 t8 = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
     __m128 t4 = _mm_max_ps(_mm256_castps256_ps128(t8), _mm256_extractf128_ps(t8, 1));
     __m128 t2 = _mm_max_ps(t4, _mm_movehl_ps(t4, t4));
-    return _mm_cvtss_f32(_mm_max_ss(t2, _mm_movehdup_ps(t2)));
+    return _mm512_broadcastss_ps(_mm_max_ss(t2, _mm_movehdup_ps(t2)));
 }
 
+/// Maxima and sums of a panel, by row. They stay in registers: a vector load waits for the scalar stores it spans.
+typedef struct panel_sums {
+    __m512 max, sum;
+} panel_sums;
+
 /// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
-APUS_INLINE void softmax_row(panel *p, int r) {
+APUS_INLINE void softmax_row(panel *p, int r, panel_sums *sums) {
     uint64_t mask = range_mask(p->ranges[r]);
     __m512 s[4], lowest = _mm512_set1_ps(-INFINITY);
     UNROLL for (int t = 0; t < 4; t++) {
         s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t));
     }
-    float max = largest_lane(_mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3])));
+    __m512 max = largest_lane(_mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3])));
     __m512 lanes = _mm512_setzero_ps();
     UNROLL for (int t = 0; t < 4; t++) {
-        __m512 weight = apus_exp_nonpositive_avx512(_mm512_sub_ps(s[t], _mm512_set1_ps(max)));
+        __m512 weight = apus_exp_nonpositive_avx512(_mm512_sub_ps(s[t], max));
         weight = _mm512_maskz_mov_ps((__mmask16)(mask >> 16 * t), weight);
         _mm512_store_ps(p->weights[r] + 16 * t, weight);
         lanes = _mm512_add_ps(lanes, weight);
     }
-    p->max[r] = max;
-    p->sum[r] = apus_tree_avx512(lanes);
+    __mmask16 row = (__mmask16)(1 << r);
+    sums->max = _mm512_mask_mov_ps(sums->max, row, max);
+    sums->sum = _mm512_mask_mov_ps(sums->sum, row, _mm512_set1_ps(apus_tree_avx512(lanes)));
+}
+
+/// Weights of all rows of a panel.
+APUS_INLINE panel_sums softmax_panel(panel *p, int rows) {
+    panel_sums sums = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, &sums);
+    return sums;
 }
 
 /// Codes of up to 32 values (+0 past `count`) and their scale: a group of section 2.
@@ -61,10 +75,12 @@ APUS_INLINE void merge_sums(tile_state state, int64_t row, __mmask16 contributin
     _mm512_store_ps(beta, b);
 }
 
-APUS_INLINE void merge_panel(panel *p, tile_state state, int64_t row) {
-    __mmask16 contributing = 0;
-    for (int32_t r = 0; r < p->rows; r++) contributing |= (__mmask16)((p->ranges[r].end > p->ranges[r].begin) << r);
-    merge_sums(state, row, contributing, _mm512_load_ps(p->max), _mm512_load_ps(p->sum), p->alpha, p->beta);
+APUS_INLINE void merge_panel(panel *p, panel_sums sums, tile_state state, int64_t row) {
+    __mmask16 contributing = (__mmask16)((1 << p->rows) - 1);
+    for (int32_t r = 0; r < p->rows && !p->uniform; r++) {
+        contributing &= (__mmask16)~((p->ranges[r].end == p->ranges[r].begin) << r);
+    }
+    merge_sums(state, row, contributing, sums.max, sums.sum, p->alpha, p->beta);
 }
 
 APUS_INLINE void merge_out(float *out, const float *part, int64_t padded, float alpha, float beta) {

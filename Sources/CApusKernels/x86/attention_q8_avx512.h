@@ -82,45 +82,43 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
 /// The panel's weights times the value scales, as codes of each value group.
 typedef struct weight_codes {
     _Alignas(64) uint8_t codes[MAX_GROUPS][Q8_ROWS][APUS_KV_BLOCK];
-    _Alignas(64) float scales[MAX_GROUPS][16];  ///< by row
+    float scales[MAX_GROUPS][Q8_ROWS];
 } weight_codes;
 
-APUS_INLINE __m512 scaled_weights(const panel *p, const source_q8 *from, int64_t group, int r, int t, uint64_t mask) {
-    return _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
-                               _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
+/// 64 codes from four vectors of 16, in order.
+APUS_INLINE __m512i pack_codes(const __m512i codes[4]) {
+    __m512i words_low = _mm512_packs_epi32(codes[0], codes[1]), words_high = _mm512_packs_epi32(codes[2], codes[3]);
+    __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words_low, words_high));
 }
 
-APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t groups, int rows, weight_codes *w) {
-    uint64_t masks[Q8_ROWS];
-    UNROLL for (int r = 0; r < rows; r++) masks[r] = range_mask(p->ranges[r]);
-    for (int64_t group = 0; group < groups; group++) {
-        _Alignas(64) uint32_t largest[16] = {0};
-        _Alignas(64) float factors[16];
-        __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-        UNROLL for (int r = 0; r < rows; r++) {
-            __m512i most = _mm512_setzero_si512();
-            UNROLL for (int t = 0; t < 4; t++) {
-                __m512i bits = _mm512_castps_si512(scaled_weights(p, from, group, r, t, masks[r]));
-                most = _mm512_max_epu32(most, _mm512_and_si512(bits, magnitude));
-            }
-            largest[r] = _mm512_reduce_max_epu32(most);
-        }
-        __m512i bits = _mm512_load_si512(largest);
-        __m512 a = _mm512_castsi512_ps(bits), limit = _mm512_set1_ps(127.0f);
-        __mmask16 finite = _mm512_cmplt_epu32_mask(bits, _mm512_set1_epi32(0x7f800000));
-        __mmask16 usable = finite & _mm512_cmp_ps_mask(a, _mm512_set1_ps(0x1p-100f), _CMP_GE_OQ);
-        __m512 scale = _mm512_maskz_div_ps(usable, a, limit);
-        _mm512_store_ps(w->scales[group], _mm512_mask_mov_ps(_mm512_set1_ps(NAN), finite, scale));
-        _mm512_store_ps(factors, _mm512_div_ps(limit, a));
-        UNROLL for (int r = 0; r < rows; r++) {
-            __mmask16 kept = usable >> r & 1 ? 0xffff : 0;
-            UNROLL for (int t = 0; t < 4; t++) {
-                __m512 x = _mm512_mul_ps(scaled_weights(p, from, group, r, t, masks[r]), _mm512_set1_ps(factors[r]));
-                __m128i codes = _mm512_cvtepi32_epi8(_mm512_maskz_cvtps_epi32(kept, x));
-                _mm_store_si128((__m128i *)(w->codes[group][r] + 16 * t), codes);
-            }
-        }
+/// Row `r` of one group, as section 2 quantizes a group of 64. Weights and scales are not negative, so the bits of a
+/// product compare as unsigned integers; a NaN of either sign is above infinity.
+APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int r, weight_codes *w) {
+    const uint32_t least = 0x0d800000, infinity = 0x7f800000;  // 2^-100
+    uint64_t mask = range_mask(p->ranges[r]);
+    __m512 scaled[4];
+    __m512i codes[4], most = _mm512_setzero_si512();
+    UNROLL for (int t = 0; t < 4; t++) {
+        scaled[t] = _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
+                                        _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
+        most = _mm512_max_epu32(most, _mm512_castps_si512(scaled[t]));
     }
+    __m256i t8 = _mm256_max_epu32(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
+    __m128i t4 = _mm_max_epu32(_mm256_castsi256_si128(t8), _mm256_extracti128_si256(t8, 1));
+    __m128i t2 = _mm_max_epu32(t4, _mm_shuffle_epi32(t4, 0x4e));
+    __m128i largest = _mm_max_epu32(t2, _mm_shuffle_epi32(t2, 0xb1));
+    uint32_t bits = (uint32_t)_mm_cvtsi128_si32(largest);
+    if (bits < least || bits >= infinity) {
+        _mm512_store_si512(w->codes[group][r], _mm512_setzero_si512());
+        w->scales[group][r] = bits < least ? 0.0f : NAN;
+        return;
+    }
+    __m128 limit = _mm_set_ss(127.0f), a = _mm_castsi128_ps(largest);
+    __m512 factor = _mm512_broadcastss_ps(_mm_div_ss(limit, a));
+    UNROLL for (int t = 0; t < 4; t++) codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[t], factor));
+    _mm512_store_si512(w->codes[group][r], pack_codes(codes));
+    w->scales[group][r] = _mm_cvtss_f32(_mm_div_ss(a, limit));
 }
 
 /// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
@@ -165,14 +163,16 @@ APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t 
     weight_codes w;
     score_q8(p, q, row, dimension, from, 0, rows, prefetches);
     score_q8(p, q, row, dimension, from, 2, rows, prefetches);
-    UNROLL for (int r = 0; r < rows; r++) {
-        softmax_row(p, r);
+    panel_sums sums = softmax_panel(p, rows);
+    for (int64_t group = 0; group < apus_groups(dimension); group++) {
+        UNROLL for (int r = 0; r < rows; r++) quantize_weights(p, from, group, r, &w);
+    }
+    merge_panel(p, sums, t.span, row);
+    for (int r = 0; r < rows; r++) {
         if (p->ranges[r].begin == p->ranges[r].end) continue;
         first_key = p->ranges[r].begin < first_key ? p->ranges[r].begin : first_key;
         end_key = p->ranges[r].end > end_key ? p->ranges[r].end : end_key;
     }
-    merge_panel(p, t.span, row);
-    quantize_weights(p, from, apus_groups(dimension), rows, &w);
     int64_t start = 0;
     for (; start + 32 <= padded; start += 32) weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, prefetches);
     if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, prefetches);
@@ -222,8 +222,6 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     widen_scales(data + APUS_KV_BLOCK * dimension, scales, groups);
     widen_scales(data + keys_bytes + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups);
     panel p;
-    _mm512_store_ps(p.max, _mm512_setzero_ps());
-    _mm512_store_ps(p.sum, _mm512_setzero_ps());
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = panel_rows(row, unit->rows, Q8_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
