@@ -24,7 +24,7 @@ struct Program: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            Terminal.exit(with: error)
+            Terminal.end(with: error)
         }
     }
 }
