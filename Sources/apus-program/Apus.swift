@@ -24,7 +24,7 @@ struct Program: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            Terminal.end(with: error)
+            Terminal.exit(with: error)
         }
     }
 }

@@ -27,11 +27,11 @@ struct ListCommand: ParsableCommand {
         let known = all ? try Catalogue.builtIn().models.filter { !names.contains($0.name) } : []
         let summaries = pulled + known.map(ModelSummary.init)
         if json {
-            Terminal.output(try ModelSummary.jsonText(of: summaries) + "\n")
+            Terminal.write(try ModelSummary.jsonText(of: summaries) + "\n")
         } else if summaries.isEmpty {
             Terminal.note("no models yet; to get one: apus pull smollm2; to see what there is: apus list --all\n")
         } else {
-            Terminal.output(table(summaries))
+            Terminal.write(table(summaries))
         }
     }
 

@@ -45,10 +45,10 @@ struct PullCommand: AsyncParsableCommand {
         }
         bar.finish()
         if json {
-            try Terminal.output(ModelSummary(manifest).jsonText + "\n")
+            try Terminal.write(ModelSummary(manifest).jsonText + "\n")
         } else {
-            Terminal.output("\(manifest.name): \(ByteCount.text(manifest.byteCount)) from \(manifest.source)\n")
-            Terminal.output("licence: \(manifest.licence ?? "not stated by the source")\n")
+            Terminal.write("\(manifest.name): \(ByteCount.text(manifest.byteCount)) from \(manifest.source)\n")
+            Terminal.write("licence: \(manifest.licence ?? "not stated by the source")\n")
         }
     }
 }

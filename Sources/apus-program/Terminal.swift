@@ -22,26 +22,26 @@ enum Terminal {
     }
 
     /// Writes data to standard output.
-    static func output(_ text: String) { send(text, to: STDOUT_FILENO) }
+    static func write(_ text: String) { write(text, to: STDOUT_FILENO) }
 
     /// Writes a remark to standard error.
-    static func note(_ text: String) { send(text, to: STDERR_FILENO) }
+    static func note(_ text: String) { write(text, to: STDERR_FILENO) }
 
     /// Ends the process the way an error asks for.
-    static func end(with error: any Error) -> Never {
+    static func exit(with error: any Error) -> Never {
         if error is CancellationError || (error as? ApusError)?.code == .cancelled { dieOfInterrupt() }
         if let error = error as? ApusError { fail(error.description) }
         // Errors that the argument parser knows: help and version, its own messages, wrong usage.
         let code = Program.exitCode(for: error)
         if code == .success {
-            output(Program.fullMessage(for: error) + "\n")
-            exit(0)
+            write(Program.fullMessage(for: error) + "\n")
+            Glibc.exit(0)
         }
         if code == .validationFailure {
             note(Program.fullMessage(for: error) + "\n")
-            exit(2)
+            Glibc.exit(2)
         }
-        if error is ExitCode { exit(code.rawValue) }
+        if error is ExitCode { Glibc.exit(code.rawValue) }
         fail("\(error)")
     }
 
@@ -71,7 +71,7 @@ enum Terminal {
 
     private static func fail(_ message: String) -> Never {
         note("apus: error: \(message.split(whereSeparator: \.isNewline).joined(separator: " "))\n")
-        exit(1)
+        Glibc.exit(1)
     }
 
     /// Ends as an interrupted program does, so that a shell stops its script too.
@@ -83,16 +83,16 @@ enum Terminal {
         sigaddset(&signals, SIGINT)
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         raise(SIGINT)
-        exit(1)
+        Glibc.exit(1)
     }
 
-    private static func send(_ text: String, to descriptor: Int32) {
+    private static func write(_ text: String, to descriptor: Int32) {
         var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             // A reader that left wants no more; anything else leaves nobody to tell.
-            guard count >= 0 else { exit(errno == EPIPE ? 0 : 1) }
+            guard count >= 0 else { Glibc.exit(errno == EPIPE ? 0 : 1) }
             rest = rest.dropFirst(count)
         }
     }
