@@ -7,7 +7,7 @@ MODEL ?= smollm2
 PROMPT ?= Why is the sky blue?
 SECONDS ?= 60
 SWIFT ?= swift
-BUILD := $(SWIFT) build -c release
+BUILD := $(SWIFT) build -c release --traits Hub
 APUS := .build/release/apus
 
 .PHONY: help run test build bench bench-peers sanitize fuzz install format lint docs prerequisites test-data kernels
@@ -39,7 +39,7 @@ test-data: prerequisites
 test: test-data
 	$(BUILD) --build-tests
 	tools/kernels/check
-	$(SWIFT) test -c release --skip-build
+	$(SWIFT) test -c release --traits Hub --skip-build
 	tools/outside-package
 
 kernels: prerequisites

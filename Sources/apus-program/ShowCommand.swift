@@ -33,7 +33,7 @@ struct ShowCommand: AsyncParsableCommand {
         if json {
             Terminal.write(card.jsonText + "\n")
         } else if template {
-            guard let template = card.template else { throw ChatTemplateSource.missing }
+            guard let template = card.template else { throw ModelFile.missingTemplate }
             Terminal.write(template + "\n")
         } else {
             Terminal.write(card.text(listsTensors: tensors))

@@ -70,8 +70,8 @@ struct TemplateCommand: AsyncParsableCommand {
         target.model = model
         target.offline = offline
         let file = try ModelFile(path: try await target.resolve().path)
-        guard let source = try file.templateSource(named: hasTools ? "tool_use" : nil) else {
-            throw ChatTemplateSource.missing
+        guard let source = try file.templateSource(hasTools: hasTools) else {
+            throw ModelFile.missingTemplate
         }
         let tokenizer = try file.tokenizer()
         func text(_ id: Int32?) -> String? { id.map { String(decoding: tokenizer.token($0), as: UTF8.self) } }
