@@ -80,7 +80,7 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Apus", "ApusStore", "ApusEval", "ApusCore",
+                "Apus", "ApusStore", "ApusEval", "ApusTensor", "ApusCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/apus-program",

@@ -40,7 +40,7 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var options = try model.options()
+        var options = model.options
         let path = try await target.resolve().path
         let needed = prompt + generate + 2
         if options.contextLength == nil { options.contextLength = needed }

@@ -35,7 +35,7 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func run() async throws {
-        let options = try model.options()
+        let options = model.options
         let path = try await target.resolve().path
         let loaded = try await Terminal.cancellingOnInterrupt { try await LoadingBar.load(path, options: options) }
         guard loaded.chatTemplate != nil else { throw ModelFile.missingTemplate }

@@ -34,25 +34,20 @@ struct PerplexityCommand: AsyncParsableCommand {
     var chunks: Int?
     @Option(help: "Compute threads (default: as many as affinity and CPU quota allow).")
     var threads: Int?
-    @Option(help: "How keys and values are stored: f16 or q8_0.")
-    var kv = "f16"
-    @Option(help: "Round float weights to this type while loading, such as q8_0.")
-    var quantize: String?
+    @Option(help: "How keys and values are stored.")
+    var kv = KVType.f16
+    @Option(help: "Round float weights to this type while loading.")
+    var quantize: ElementType?
     @Flag(help: "Print one JSON object.")
     var json = false
 
     func run() async throws {
-        var arguments = ModelOptionArguments()
-        arguments.threads = threads
-        arguments.context = context
-        arguments.kv = kv
-        arguments.quantize = quantize
-        let options = try arguments.options()
+        let options = ModelOptions(threadCount: threads, contextLength: context, kvType: kv, quantization: quantize)
         if let chunks, chunks < 1 { throw ValidationError("--chunks: expected 1 or more, found \(chunks)") }
         let text = try Terminal.readFile(file)
         let path = try await target.resolve().path
         let model = try LoadedModel(path: path, options: options)
-        var measure = try Perplexity(model, text: text, contextLength: context, kvType: options.kvType)
+        var measure = try Perplexity(model, text: text, contextLength: context, kvType: kv)
         var result = Perplexity.Result()
         let count = min(chunks ?? measure.chunkCount, measure.chunkCount)
         for chunk in 0..<count {

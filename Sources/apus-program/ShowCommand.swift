@@ -27,7 +27,7 @@ struct ShowCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func run() async throws {
-        let options = try model.options()
+        let options = model.options
         let resolved = try await target.resolve()
         let card = try ModelCard(path: resolved.path, licence: resolved.licence, options: options)
         if json {

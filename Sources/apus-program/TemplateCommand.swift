@@ -66,10 +66,7 @@ struct TemplateCommand: AsyncParsableCommand {
         if model.hasSuffix(".jinja") {
             return (String(decoding: try Terminal.readFile(model), as: UTF8.self), nil, nil)
         }
-        var target = ModelArgument()
-        target.model = model
-        target.offline = offline
-        let file = try ModelFile(path: try await target.resolve().path)
+        let file = try ModelFile(path: try await ModelArgument.resolve(model, isOffline: offline).path)
         guard let source = try file.templateSource(hasTools: hasTools) else {
             throw ModelFile.missingTemplate
         }
