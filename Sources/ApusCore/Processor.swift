@@ -17,7 +17,10 @@ package enum Processor {
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 512)
         while fgets(&line, Int32(line.count), file) != nil {
-            let text = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            let text = String(
+                decoding: line.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) },
+                as: UTF8.self
+            )
             let parts = text.split(separator: ":", maxSplits: 1)
             guard parts.count == 2, parts[0].hasPrefix("model name") else { continue }
             return String(parts[1].drop { $0 == " " })

@@ -33,7 +33,10 @@ struct BenchCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func validate() throws {
-        for (name, value, most) in [("prompt", prompt, 1 << 20), ("generate", generate, 1 << 20), ("batch", batch, 64), ("repeat", `repeat`, 1000)]
+        for (name, value, most) in [
+            ("prompt", prompt, 1 << 20), ("generate", generate, 1 << 20), ("batch", batch, 64),
+            ("repeat", `repeat`, 1000),
+        ]
         where !(1...most).contains(value) {
             throw ValidationError("--\(name): expected 1 to \(most), found \(value)")
         }

@@ -53,7 +53,9 @@ struct PerplexityCommand: AsyncParsableCommand {
         for chunk in 0..<count {
             measure.score(chunk: chunk, into: &result)
             if Terminal.isErrorTerminal {
-                Terminal.note("\r\u{1B}[Kchunk \(chunk + 1) of \(count): \(JSONRounding.thousandths(result.perplexity))")
+                Terminal.note(
+                    "\r\u{1B}[Kchunk \(chunk + 1) of \(count): \(JSONRounding.thousandths(result.perplexity))"
+                )
             }
         }
         if Terminal.isErrorTerminal { Terminal.note("\r\u{1B}[K") }

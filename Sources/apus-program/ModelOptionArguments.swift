@@ -8,7 +8,9 @@ struct ModelOptionArguments: ParsableArguments {
     @Option(help: "Compute threads (default: as many as affinity and CPU quota allow).")
     var threads: Int?
 
-    @Option(help: "The most tokens of prompt and answer together (default: what the model was trained for, if it fits).")
+    @Option(
+        help: "The most tokens of prompt and answer together (default: what the model was trained for, if it fits)."
+    )
     var context: Int?
 
     @Option(help: "How keys and values are stored.")
