@@ -92,7 +92,7 @@ APUS_INLINE void add_per_32(vfloat *sums, int columns, int rows, const weight_gr
             vfloat *sum = &sums[column * rows + row];
             *sum = fused(to_float(dots[column * rows + row]), weights[column].d * x.scales[row], *sum);
             if (how.scaling == PER_32_WITH_MINIMUM) {
-                *sum = fused(weights[column].m, (vfloat){} + x.sums[row], *sum);
+                *sum = fused(weights[column].m, splat_float(x.sums[row]), *sum);
             }
         }
     }
