@@ -118,6 +118,15 @@ static inline void apus_unpack_k_scales(const uint8_t packed[12], uint8_t scales
     }
 }
 
+/// The inverse of apus_unpack_k_scales.
+static inline void apus_pack_k_scales(const uint8_t scales[8], const uint8_t minima[8], uint8_t packed[12]) {
+    for (int j = 0; j < 4; j++) {
+        packed[j] = (uint8_t)(scales[j] | (scales[4 + j] >> 4) << 6);
+        packed[4 + j] = (uint8_t)(minima[j] | (minima[4 + j] >> 4) << 6);
+        packed[8 + j] = (uint8_t)((scales[4 + j] & 15) | (minima[4 + j] & 15) << 4);
+    }
+}
+
 /// Signed scales (-32 ... 31) of a Q3_K super-block.
 static inline void apus_unpack_q3_k_scales(const uint8_t packed[12], int8_t scales[16]) {
     for (int j = 0; j < 16; j++) {

@@ -4,6 +4,10 @@
 #include "apus_base.h"
 
 #define APUS_KV_BLOCK 64
+#define APUS_MAX_HEAD_DIMENSION 256
+
+/// Shapes the kernels take: head_dimension a multiple of 8 from 8 to APUS_MAX_HEAD_DIMENSION, query_heads a multiple of
+/// kv_heads, positions from 0 to 2^31 - 1.
 
 typedef enum apus_kv_type { APUS_KV_F16 = 0, APUS_KV_Q8_0 = 1 } apus_kv_type;
 
@@ -17,7 +21,8 @@ typedef struct apus_kv_append_args {
     int64_t key_stride, value_stride;
     int64_t kv_heads, head_dimension;
     const int32_t *_Nonnull positions;          ///< per row: position in its sequence
-    void *_Nonnull const *_Nonnull blocks;      ///< per row: this layer's block that holds the position
+    void *_Nonnull const *_Nonnull blocks;      ///< per row: the block that holds the position, 64-byte aligned
+    int64_t block_offset;                       ///< bytes from a block pointer to this layer's part
 } apus_kv_append_args;
 
 /// Rows of one sequence at consecutive positions.
@@ -40,14 +45,17 @@ typedef struct apus_attention_args {
     void *_Nonnull partials;       ///< apus_attention_partial_bytes(), 64-byte aligned
 } apus_attention_args;
 
-/// Two passes, a barrier between them: `attend` over attend_units, then `merge` over merge_units (0 when nothing was split).
+/// Two passes, a barrier between them: `attend` over apus_attend_units(), then `merge` over apus_merge_units() (0 when
+/// nothing was split).
 typedef struct apus_attention_kernels {
     apus_range_kernel _Nonnull append[2];  ///< by apus_kv_type
     apus_range_kernel _Nonnull attend[2];
     apus_range_kernel _Nonnull merge;
 } apus_attention_kernels;
 
+/// Plans the operation into args->partials and returns the units of `attend`. Call it first, on one thread.
 int64_t apus_attend_units(const apus_attention_args *_Nonnull args);
+/// The units of `merge`, from the plan.
 int64_t apus_merge_units(const apus_attention_args *_Nonnull args);
 /// Enough for any step of at most `rows` rows over at most `positions` positions each.
 int64_t apus_attention_partial_bytes(int64_t rows, int64_t positions, int64_t query_heads, int64_t head_dimension);

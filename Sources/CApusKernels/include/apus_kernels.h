@@ -15,6 +15,7 @@
 #include "apus_attention.h"
 #include "apus_codecs.h"
 #include "apus_elementwise.h"
+#include "apus_host.h"
 #include "apus_linear.h"
 #include "apus_probe.h"
 

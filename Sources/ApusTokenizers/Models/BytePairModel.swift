@@ -1,0 +1,60 @@
+/// Byte-level byte-pair encoding (GPT-2, "Language Models are Unsupervised Multitask Learners", section 2.2): the text
+/// is cut by a pre-tokenizer, and the bytes of each piece merge by rank.
+struct BytePairModel: Sendable {
+    let preTokenizer: PreTokenizer
+    let normalization: Normalization
+    /// The token of each byte; negative where the vocabulary has none.
+    let byteTokens: [Int32]
+    let merges: MergeTable
+    /// Whether a piece that is a token stays whole even if no merges lead to it.
+    let keepsWholePieces: Bool
+    /// What stands for a byte without a token; without it, such bytes vanish, as in the references.
+    let unknown: Int32?
+
+    /// The text in the form the vocabulary was trained on.
+    func normalized(_ text: Span<UInt8>) -> [UInt8] { normalization.apply(to: text) }
+
+    /// Appends the tokens of a normalized text; bytes that are not UTF-8 are encoded as U+FFFD.
+    func encode(_ text: Span<UInt8>, _ vocabulary: Vocabulary, _ merger: inout PairMerger, _ ids: inout [Int32]) {
+        let scalars = ScalarText(text)
+        let bytes = scalars.utf8
+        var scalarStart = 0
+        var start = 0
+        for scalarEnd in preTokenizer.pieceEnds(of: scalars) {
+            var end = start
+            for index in scalarStart..<scalarEnd { end += UTF8Scanner.length(of: scalars.scalars[index]) }
+            encodePiece(bytes.span, start, end, vocabulary, &merger, &ids)
+            (scalarStart, start) = (scalarEnd, end)
+        }
+    }
+
+    private func encodePiece(
+        _ text: Span<UInt8>,
+        _ start: Int,
+        _ end: Int,
+        _ vocabulary: Vocabulary,
+        _ merger: inout PairMerger,
+        _ ids: inout [Int32]
+    ) {
+        if keepsWholePieces, let id = vocabulary.index.id(of: text, start, end - start) {
+            ids.append(id)
+            return
+        }
+        merger.removeAll()
+        for position in start..<end {
+            let id = byteTokens[Int(text[position])]
+            if id >= 0 {
+                merger.append(id: id, start: position, byteCount: 1)
+            } else if let unknown {
+                merger.append(id: unknown, start: position, byteCount: 1)
+            }
+        }
+        merger.run(self, on: text)
+        for symbol in merger.symbols where symbol.byteCount > 0 { ids.append(symbol.id) }
+    }
+}
+
+extension BytePairModel: PairRanking {
+    @inline(__always)
+    func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge? { merges.merge(left.id, right.id) }
+}
