@@ -18,11 +18,17 @@ let package = Package(
     ],
     traits: [
         .trait(name: "Hub", description: "Downloads from the Hugging Face hub over HTTPS (adds an HTTP client)."),
-        .default(enabledTraits: ["Hub"]),
+        // Not on by default: SwiftPM fetches a default trait's dependencies for every user of the library product.
+        .default(enabledTraits: []),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
     ],
     targets: [
         // ground
@@ -37,7 +43,11 @@ let package = Package(
         // layers
         .target(name: "ApusNN", dependencies: ["ApusTensor", "ApusCore"], swiftSettings: strict),
         // models
-        .target(name: "ApusModels", dependencies: ["ApusNN", "ApusFormats", "ApusTensor", "ApusCore"], swiftSettings: strict),
+        .target(
+            name: "ApusModels",
+            dependencies: ["ApusNN", "ApusFormats", "ApusTensor", "ApusCore"],
+            swiftSettings: strict
+        ),
         // engine
         .target(name: "ApusChat", dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"], swiftSettings: strict),
         .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"], swiftSettings: strict),
@@ -45,16 +55,23 @@ let package = Package(
         .target(
             name: "Apus",
             dependencies: [
-                "ApusEngine", "ApusChat", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor", "ApusFormats", "ApusCore",
+                "ApusEngine", "ApusChat", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor", "ApusFormats",
+                "ApusCore",
             ],
             swiftSettings: strict
         ),
-        .target(name: "ApusEval", dependencies: ["Apus", "ApusCore"], swiftSettings: strict),
+        .target(name: "ApusEval", dependencies: ["Apus", "ApusEngine", "ApusNN", "ApusCore"], swiftSettings: strict),
         // front end
         .target(
             name: "ApusStore",
             dependencies: [
                 "ApusFormats", "ApusCore",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client", condition: .when(traits: ["Hub"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hub"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Hub"])),
             ],
             resources: [.embedInCode("catalogue.json")],
             swiftSettings: strict
@@ -70,7 +87,12 @@ let package = Package(
             swiftSettings: strict
         ),
         // tests
-        .target(name: "ApusTestSupport", dependencies: ["ApusCore"], path: "Tests/ApusTestSupport", swiftSettings: strict),
+        .target(
+            name: "ApusTestSupport",
+            dependencies: ["ApusCore"],
+            path: "Tests/ApusTestSupport",
+            swiftSettings: strict
+        ),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusCore", "ApusTestSupport"], swiftSettings: strict),
         .testTarget(
             name: "ApusFormatsTests",
@@ -105,16 +127,21 @@ let package = Package(
         .testTarget(
             name: "ApusEngineTests",
             dependencies: ["ApusEngine", "ApusNN", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            exclude: ["Fixtures"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "ApusTests",
-            dependencies: ["Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            dependencies: [
+                "Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats",
+                "ApusCore", "ApusTestSupport",
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "ApusStoreTests",
-            dependencies: ["ApusStore", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            dependencies: ["ApusStore", "ApusCore"],
+            exclude: ["Fixtures"],
             swiftSettings: strict
         ),
     ],

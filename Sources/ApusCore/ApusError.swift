@@ -3,7 +3,9 @@
 /// The same type serves every module: `code` is what programs branch on, `message` names the file, field, expected
 /// and found value and the remedy, `cause` is the error below it, if any.
 public struct ApusError: Error, Sendable, CustomStringConvertible {
-    /// The class of an error. New codes may be added in any release, so switches need a default.
+    /// The class of an error.
+    ///
+    /// New codes may be added in any release, so switches need a default.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         /// The code's stable name, as printed in JSON output.
         public let description: String

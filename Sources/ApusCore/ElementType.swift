@@ -47,7 +47,7 @@ public enum ElementType: UInt32, Sendable, CaseIterable, CustomStringConvertible
         }
     }
 
-    /// The name the field uses: `F32`, `Q4_K`, `IQ4_NL` …
+    /// The name the field uses: `F32`, `Q4_K`, `IQ4_NL` ….
     public var description: String {
         switch self {
         case .f32: "F32"

@@ -28,7 +28,11 @@ struct FileReader {
 
     /// Reads a 64-bit count of things that take at least `minimumSize` bytes each, refusing one that cannot fit in
     /// what is left of the file: no allocation or loop is ever sized by a number the file merely claims.
-    mutating func count(minimumSize: Int, _ field: @autoclosure () -> String) throws -> Int {
+    mutating func count(
+        minimumSize: Int,
+        maximum: Int = .max,
+        _ field: @autoclosure () -> String
+    ) throws -> Int {
         let claimed = try integer(UInt64.self, field())
         guard claimed <= UInt64(remaining / minimumSize) else {
             throw malformed(
@@ -36,6 +40,9 @@ struct FileReader {
                 expected: "at most \(remaining / minimumSize) (\(remaining) bytes are left)",
                 found: "\(claimed)"
             )
+        }
+        guard claimed <= UInt64(maximum) else {
+            throw malformed(field(), expected: "at most \(maximum)", found: "\(claimed)")
         }
         return Int(claimed)
     }

@@ -16,6 +16,9 @@ public struct TensorInfo: Sendable {
     /// The tensor's data, exactly `type.byteCount` of its rows long; mapped, not read.
     public let bytes: FileBytes
 
+    /// How many tensors a file may have: far above any real one's thousands, and few enough to keep its tables small.
+    static let maximumCount = 65_536
+
     /// How many dimensions a tensor may have: those of GGUF, more than any language model needs.
     static let maximumDimensionCount = 4
 

@@ -23,7 +23,7 @@ public struct GGUFField: Sendable {
         guard let elementType else { return Self.describe(payload, at: 0, as: type) }
         var parts: [String] = []
         if elementType == .string {
-            let strings = GGUFStringArray(payload: payload, count: Swift.min(limit, count))
+            let strings = GGUFStringArray(payload: payload, count: count)
             parts = strings?.prefix(limit).map(\.repairedText.debugDescription) ?? []
         } else if let stride = elementType.fixedByteCount {
             parts = (0..<Swift.min(limit, count)).map { Self.describe(payload, at: $0 * stride, as: elementType) }

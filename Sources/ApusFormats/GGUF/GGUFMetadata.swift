@@ -85,22 +85,22 @@ public struct GGUFMetadata: RandomAccessCollection, Sendable {
     }
 
     /// The elements of an array of float32 or float64, as float32.
-    public func floats(_ key: String) throws -> GGUFNumberArray<Float> { try required(key, floatsIfPresent(key)) }
+    public func floats(_ key: String) throws -> GGUFValueArray<Float> { try required(key, floatsIfPresent(key)) }
 
     /// The elements of an array of float32 or float64, as float32; nil if the key is missing.
-    public func floatsIfPresent(_ key: String) throws -> GGUFNumberArray<Float>? {
+    public func floatsIfPresent(_ key: String) throws -> GGUFValueArray<Float>? {
         guard let field = try array(key, of: "float", where: \.isFloat) else { return nil }
         if field.elementType == .float32 {
-            return GGUFNumberArray(payload: field.payload, stride: 4) { $0.float32(at: $1) }
+            return GGUFValueArray(payload: field.payload, stride: 4) { $0.float32(at: $1) }
         }
-        return GGUFNumberArray(payload: field.payload, stride: 8) { Float($0.float64(at: $1)) }
+        return GGUFValueArray(payload: field.payload, stride: 8) { Float($0.float64(at: $1)) }
     }
 
     /// The elements of an array of integers of any width.
-    public func integers(_ key: String) throws -> GGUFNumberArray<Int> { try required(key, integersIfPresent(key)) }
+    public func integers(_ key: String) throws -> GGUFValueArray<Int> { try required(key, integersIfPresent(key)) }
 
     /// The elements of an array of integers of any width; nil if the key is missing.
-    public func integersIfPresent(_ key: String) throws -> GGUFNumberArray<Int>? {
+    public func integersIfPresent(_ key: String) throws -> GGUFValueArray<Int>? {
         guard let field = try array(key, of: "integer", where: \.isInteger), let type = field.elementType,
             let stride = type.fixedByteCount
         else { return nil }
@@ -110,7 +110,18 @@ public struct GGUFMetadata: RandomAccessCollection, Sendable {
                 throw malformed(key, expected: "at most \(Int.max)", found: "more at index \(oversized)")
             }
         }
-        return GGUFNumberArray(payload: field.payload, stride: stride) { $0.integer(at: $1, as: type) ?? 0 }
+        return GGUFValueArray(payload: field.payload, stride: stride) { $0.integer(at: $1, as: type) ?? 0 }
+    }
+
+    /// The elements of an array of bools.
+    public func bools(_ key: String) throws -> GGUFValueArray<Bool> { try required(key, boolsIfPresent(key)) }
+
+    /// The elements of an array of bools; nil if the key is missing.
+    public func boolsIfPresent(_ key: String) throws -> GGUFValueArray<Bool>? {
+        guard let field = try array(key, of: "bool", where: { $0 == .bool }) else { return nil }
+        return GGUFValueArray(payload: field.payload, stride: 1) { bytes, offset in
+            bytes.withSpan { $0.byte(at: offset) } == 1
+        }
     }
 
     // MARK: Checks

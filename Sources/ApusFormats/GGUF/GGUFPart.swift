@@ -10,15 +10,23 @@ struct GGUFPart {
     let tensors: [TensorInfo]
 
     static let magic: UInt32 = 0x4655_4747  // "GGUF"
-    // Far above any real file (hundreds of keys, a few thousand tensors); keeps a hostile header's tables small.
-    static let maximumEntryCount = 65_536
+    // Real files have a few dozen.
+    private static let maximumFieldCount = 65_536
 
     init(path: String) throws {
         var reader = FileReader(try MappedFile(path: path).bytes)
         version = try Self.readVersion(&reader)
-        let tensorCount = try Self.readEntryCount(&reader, minimumSize: GGUFTensorHeader.minimumSize, "tensor count")
-        let keyCount = try Self.readEntryCount(&reader, minimumSize: GGUFField.minimumSize, "metadata count")
-        metadata = try GGUFMetadata(from: &reader, count: keyCount)
+        let tensorCount = try reader.count(
+            minimumSize: GGUFTensorHeader.minimumSize,
+            maximum: TensorInfo.maximumCount,
+            "tensor count"
+        )
+        let fieldCount = try reader.count(
+            minimumSize: GGUFField.minimumSize,
+            maximum: Self.maximumFieldCount,
+            "metadata count"
+        )
+        metadata = try GGUFMetadata(from: &reader, count: fieldCount)
         let headers = try GGUFTensorHeader.read(&reader, count: tensorCount)
         tensors = try GGUFTensorHeader.locate(headers, &reader, alignment: try metadata.alignment)
     }
@@ -38,14 +46,6 @@ struct GGUFPart {
             )
         }
         return Int(version)
-    }
-
-    private static func readEntryCount(_ reader: inout FileReader, minimumSize: Int, _ field: String) throws -> Int {
-        let count = try reader.count(minimumSize: minimumSize, field)
-        guard count <= maximumEntryCount else {
-            throw reader.malformed(field, expected: "at most \(maximumEntryCount)", found: "\(count)")
-        }
-        return count
     }
 }
 

@@ -19,7 +19,7 @@ public struct JSONWriter: Sendable {
         public var itemSeparator: String
         /// What stands between key and value.
         public var keySeparator: String
-        /// Whether characters beyond ASCII are written as `\u` escapes.
+        /// Whether characters beyond printable ASCII are written as `\u` escapes.
         public var escapesNonASCII: Bool
         /// Whether the members of a `JSONValue` are written in the order of their keys' code points.
         public var sortsKeys: Bool
@@ -173,7 +173,7 @@ public struct JSONWriter: Sendable {
             case "\u{08}": bytes.append(contentsOf: "\\b".utf8)
             case "\u{0C}": bytes.append(contentsOf: "\\f".utf8)
             case "\0"..<" ": escape(scalar)
-            case " "..."\u{7F}": bytes.append(UInt8(truncatingIfNeeded: scalar.value))
+            case " "..."~": bytes.append(UInt8(truncatingIfNeeded: scalar.value))
             default:
                 if format.escapesNonASCII { escape(scalar) } else { bytes.append(contentsOf: String(scalar).utf8) }
             }

@@ -20,6 +20,9 @@ struct SafetensorsFile {
             throw reader.malformed("header length", expected: "at most \(Self.maximumHeaderLength)", found: "\(length)")
         }
         let header = try JSONValue(parsing: try reader.take(length, "header"))
+        guard try header.members().count <= TensorInfo.maximumCount else {
+            throw header.malformed(expected: "at most \(TensorInfo.maximumCount) tensors")
+        }
         let data = try reader.take(reader.remaining, "tensor data")
         var tensors: [TensorInfo] = []
         for (key, value) in try header.members() {

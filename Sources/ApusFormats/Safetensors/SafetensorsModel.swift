@@ -25,15 +25,15 @@ public struct SafetensorsModel: Sendable {
     public init(indexPath: String) throws {
         let shards = try SafetensorsIndex(path: indexPath)
         var tensors: [TensorInfo] = []
-        for path in shards.paths {
-            tensors += try SafetensorsFile(path: path).tensors.filter { shards.pathOfTensor[$0.name] == path }
+        for (shard, path) in shards.paths.enumerated() {
+            tensors += try SafetensorsFile(path: path).tensors.filter { shards.shardOfTensor[$0.name] == shard }
         }
         try self.init(paths: shards.paths, tensors: tensors)
-        if let missing = shards.pathOfTensor.first(where: { index[$0.key] == nil }) {
+        if let missing = shards.shardOfTensor.first(where: { index[$0.key] == nil }) {
             throw ApusError.malformed(
                 indexPath,
                 "weight_map",
-                expected: "tensor \(missing.key.quotedForMessage) in \(missing.value)",
+                expected: "tensor \(missing.key.quotedForMessage) in \(shards.paths[missing.value])",
                 found: "none there"
             )
         }
@@ -47,30 +47,4 @@ public struct SafetensorsModel: Sendable {
 
     /// The tensor with a name; nil if there is none.
     public func tensor(named name: String) -> TensorInfo? { index[name].map { tensors[$0] } }
-}
-
-/// The index of a sharded model: which shard holds which tensor.
-struct SafetensorsIndex {
-    /// The shards, in the order in which they first appear.
-    let paths: [String]
-    let pathOfTensor: [String: String]
-
-    init(path: String) throws {
-        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-        let index = try JSONValue(parsing: try MappedFile(path: path).bytes)
-        var paths: [String] = []
-        var known: Set<String> = []
-        var pathOfTensor: [String: String] = [:]
-        for (tensor, shard) in try index.member("weight_map").members() {
-            let name = try shard.string()
-            // A name with a slash could reach any file of the user's.
-            guard name.hasSuffix(".safetensors"), !name.contains("/"), !name.contains("\0") else {
-                throw shard.malformed(expected: "the name of a .safetensors file in the same folder")
-            }
-            if known.insert(name).inserted { paths.append(folder + name) }
-            pathOfTensor[try tensor.string()] = folder + name
-        }
-        self.paths = paths
-        self.pathOfTensor = pathOfTensor
-    }
 }

@@ -1,0 +1,70 @@
+# make run       installs what is missing, builds, fetches the default model and answers a prompt
+# make test      every test
+# The rest is listed by `make help`.
+
+PREFIX ?= /usr/local
+MODEL ?= smollm2
+PROMPT ?= Why is the sky blue?
+SECONDS ?= 60
+SWIFT ?= swift
+BUILD := $(SWIFT) build -c release --traits Hub
+APUS := .build/release/apus
+
+.PHONY: help run test build bench bench-peers sanitize fuzz install format lint docs prerequisites test-data kernels
+
+help:
+	@echo "run          answer a prompt with the default model    (MODEL=, PROMPT=)"
+	@echo "build        the release binary, $(APUS)"
+	@echo "test         every test"
+	@echo "bench        speed of the models in a folder           (MODELS=DIR)"
+	@echo "bench-peers  the same beside llama.cpp and ik_llama.cpp (MODELS=DIR)"
+	@echo "kernels      check and measure the C kernels"
+	@echo "sanitize     tests under address, undefined-behaviour and thread sanitizers"
+	@echo "fuzz         every fuzz target                          (SECONDS=60)"
+	@echo "install      binary, completions and man page           (PREFIX=/usr/local)"
+	@echo "format lint docs"
+
+prerequisites:
+	@tools/prerequisites
+
+build: prerequisites
+	$(BUILD) --product apus
+
+run: build
+	@$(APUS) run $(MODEL) "$(PROMPT)"
+
+test-data: prerequisites
+	@tools/test-data
+
+test: test-data
+	$(BUILD) --build-tests
+	tools/kernels/check
+	$(SWIFT) test -c release --traits Hub --skip-build
+	tools/outside-package
+
+kernels: prerequisites
+	tools/kernels/check --bench
+
+bench: build
+	tools/bench "$(MODELS)"
+
+bench-peers: build
+	tools/bench-peers "$(MODELS)"
+
+sanitize: prerequisites
+	tools/sanitize
+
+fuzz: prerequisites
+	tools/fuzz $(SECONDS)
+
+install: build
+	tools/install "$(PREFIX)"
+
+format:
+	$(SWIFT) format -i -r Package.swift Sources Tests Benchmarks Fuzz
+
+lint:
+	$(SWIFT) format lint --strict -r Package.swift Sources Tests Benchmarks Fuzz
+
+docs: prerequisites
+	tools/docs

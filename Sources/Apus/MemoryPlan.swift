@@ -1,0 +1,77 @@
+import ApusCore
+package import ApusEngine
+package import ApusNN
+import ApusTensor
+
+/// Where a model's memory goes: stated before it is loaded, kept to afterwards.
+public struct MemoryPlan: Sendable {
+    /// Bytes of the weights, packed.
+    public let weights: Int
+    /// Bytes of keys and values for `kvPositionCount` positions.
+    public let keyValues: Int
+    /// Bytes of activations, logits and the threads' scratch.
+    public let buffers: Int
+    /// Bytes that may be used.
+    public let limit: Int
+    /// The most tokens of one request.
+    public let contextLength: Int
+    /// Positions the KV cache holds over all requests.
+    public let kvPositionCount: Int
+
+    /// All bytes of the plan.
+    public var total: Int { weights + keyValues + buffers }
+
+    package let sizes: ModelRunner.Sizes
+
+    /// Plans a model.
+    ///
+    /// A context nobody asked for is what the model was trained for, or as much of it as fits.
+    /// - Throws: `ApusError`: `outOfMemory` with the numbers if the plan does not fit, `invalidArgument` if the context
+    ///   asked for is longer than the model's.
+    package init(shape: DecoderShape, weights: Int, threadCount: Int, options: ModelOptions) throws {
+        let limit = options.memoryLimit ?? HostMemory.limit / 5 * 4
+        if let asked = options.contextLength, !(2...shape.contextLength).contains(asked) {
+            throw ApusError(
+                .invalidArgument,
+                "context: expected 2 to \(shape.contextLength), what the model was trained for, found \(asked)"
+            )
+        }
+        func sizes(context: Int, positions: Int) -> ModelRunner.Sizes {
+            ModelRunner.Sizes(
+                kvPositionCount: positions,
+                contextLength: context,
+                maximumRowCount: options.chunkLength ?? 512,
+                kvType: options.kvType
+            )
+        }
+        func bytes(_ sizes: ModelRunner.Sizes) -> (keyValues: Int, buffers: Int) {
+            let counts = ModelRunner.byteCounts(shape: shape, sizes: sizes)
+            return (counts.keyValues, counts.activations + threadCount * Compute.scratchByteCount)
+        }
+        var context = options.contextLength ?? shape.contextLength
+        var chosen = sizes(context: context, positions: options.kvPositionCount ?? context)
+        // A context nobody asked for shrinks to what fits.
+        while options.contextLength == nil, options.kvPositionCount == nil, context > 2048 {
+            let needed = bytes(chosen)
+            if weights + needed.keyValues + needed.buffers <= limit { break }
+            context /= 2
+            chosen = sizes(context: context, positions: context)
+        }
+        let needed = bytes(chosen)
+        self.weights = weights
+        keyValues = needed.keyValues
+        buffers = needed.buffers
+        self.limit = limit
+        contextLength = context
+        kvPositionCount = chosen.kvPositionCount
+        self.sizes = chosen
+        guard total <= limit else {
+            throw ApusError(
+                .outOfMemory,
+                "the model needs \(ByteSize.text(total)): weights \(ByteSize.text(weights)), KV cache "
+                    + "\(ByteSize.text(keyValues)) for \(kvPositionCount) positions, buffers \(ByteSize.text(buffers)); "
+                    + "the limit is \(ByteSize.text(limit)): lower --context, use --kv q8_0, or raise --memory"
+            )
+        }
+    }
+}

@@ -1,0 +1,102 @@
+public import ApusChat
+import ApusCore
+public import ApusEngine
+import ApusModels
+package import ApusNN
+public import ApusTensor
+public import ApusTokenizers
+
+/// A loaded model: generates, chats, tokenizes, embeds. Thread-safe; requests may overlap, each gives the tokens it
+/// would give alone.
+///
+/// ```swift
+/// let model = try await Model.load("SmolLM2-135M-Instruct.Q4_1.gguf")
+/// for try await piece in try model.chat().send("Why is the sky blue?") { print(piece, terminator: "") }
+/// ```
+public final class Model: Sendable {
+    /// Turns text into token ids and back.
+    public let tokenizer: Tokenizer
+    /// How conversations are written for this model; nil for a base model.
+    public let chatTemplate: ChatTemplate?
+    /// What computes.
+    public let engine: Engine
+    /// Where the memory goes.
+    public let memoryPlan: MemoryPlan
+    /// The kernels in use.
+    public let kernelTier: KernelTier
+    /// Compute threads in use.
+    public let threadCount: Int
+    let embedder: Embedder
+
+    /// Loads a model from a `.gguf` file (of a split model: the first part) or a folder with safetensors.
+    /// - Parameters:
+    ///   - path: the file or folder.
+    ///   - options: threads, context, memory.
+    ///   - progress: called with the share of weights loaded, from another thread.
+    /// - Throws: `ApusError` naming what is wrong and where.
+    public static func load(
+        _ path: String,
+        options: ModelOptions = ModelOptions(),
+        progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) async throws -> Model {
+        try Task.checkCancellation()
+        return try Model(LoadedModel(path: path, options: options, progress: progress), options: options)
+    }
+
+    private init(_ loaded: sending LoadedModel, options: ModelOptions) throws {
+        tokenizer = loaded.tokenizer
+        chatTemplate = try loaded.file.templateSource().map { try ChatTemplate(source: $0) }
+        memoryPlan = loaded.plan
+        kernelTier = loaded.compute.kernels.tier
+        threadCount = loaded.compute.threadCount
+        embedder = Embedder(model: loaded.model, options: options, threadCount: loaded.compute.threadCount)
+        let runner = try ModelRunner(model: loaded.model, sizes: loaded.plan.sizes, compute: loaded.compute)
+        engine = try Engine(runner: runner, configuration: EngineConfiguration(chunkLength: options.chunkLength))
+    }
+}
+
+/// The parts of a model before an engine owns them.
+package struct LoadedModel {
+    package let file: ModelFile
+    package let tokenizer: Tokenizer
+    package let model: any LanguageModel
+    package let plan: MemoryPlan
+    package let compute: Compute
+
+    /// Opens and loads everything, checking that tokenizer and model belong together.
+    package init(
+        path: String,
+        options: ModelOptions,
+        progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) throws {
+        if let count = options.threadCount, !(1...1024).contains(count) {
+            throw ApusError(.invalidArgument, "threads: expected 1 to 1024, found \(count)")
+        }
+        file = try ModelFile(path: path)
+        compute = try Compute(threadCount: options.threadCount ?? ProcessorCount.available)
+        let source = try file.model()
+        tokenizer = try file.tokenizer()
+        let weights = source.weightByteCount(quantization: options.quantization, kernels: compute.kernels)
+        let limit = options.memoryLimit ?? HostMemory.limit / 5 * 4
+        guard weights <= limit else {
+            throw ApusError(
+                .outOfMemory,
+                "\(path): the weights need \(ByteSize.text(weights)), the limit is \(ByteSize.text(limit)): "
+                    + "take a smaller model or quantization, or raise --memory"
+            )
+        }
+        model = try source.load(quantization: options.quantization, compute: compute, progress: progress)
+        guard tokenizer.vocabularySize <= model.shape.vocabularySize else {
+            throw ApusError(
+                .malformedFile,
+                "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(model.shape.vocabularySize)"
+            )
+        }
+        plan = try MemoryPlan(
+            shape: model.shape,
+            weights: weights,
+            threadCount: compute.threadCount,
+            options: options
+        )
+    }
+}

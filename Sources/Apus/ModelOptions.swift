@@ -1,0 +1,39 @@
+public import ApusCore
+public import ApusTensor
+
+/// How a model is loaded. A plain value with the defaults most people want.
+public struct ModelOptions: Sendable {
+    /// Compute threads; nil takes as many as affinity and CPU quota allow.
+    public var threadCount: Int?
+    /// The most tokens of prompt and answer together; nil takes what the model was trained for, or as much of it as
+    /// fits the memory.
+    public var contextLength: Int?
+    /// How keys and values are stored.
+    public var kvType: KVType
+    /// What float matrices are rounded to while loading; nil keeps them as stored.
+    public var quantization: ElementType?
+    /// Bytes that weights, keys, values and buffers may take together; nil takes 80 % of what the machine or the cgroup
+    /// allows.
+    public var memoryLimit: Int?
+    /// Positions the KV cache holds over all requests; nil takes one request's context.
+    public var kvPositionCount: Int?
+    /// The most prompt tokens of a step.
+    package var chunkLength: Int?
+
+    /// Creates options.
+    public init(
+        threadCount: Int? = nil,
+        contextLength: Int? = nil,
+        kvType: KVType = .f16,
+        quantization: ElementType? = nil,
+        memoryLimit: Int? = nil,
+        kvPositionCount: Int? = nil
+    ) {
+        self.threadCount = threadCount
+        self.contextLength = contextLength
+        self.kvType = kvType
+        self.quantization = quantization
+        self.memoryLimit = memoryLimit
+        self.kvPositionCount = kvPositionCount
+    }
+}

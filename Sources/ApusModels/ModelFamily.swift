@@ -1,0 +1,26 @@
+package import ApusNN
+
+/// A model family: the names files use for it, and how its model is put together.
+package struct ModelFamily: Sendable {
+    /// `general.architecture` in GGUF files.
+    package let architecture: String
+    /// `model_type` in Hugging Face configurations.
+    package let modelTypes: [String]
+    /// Where this family's tensor names differ from the common ones.
+    package let tensorNames: TensorNames
+    /// Builds the model from a file's configuration and weights.
+    package let load: @Sendable (ModelConfiguration, WeightLoader) throws -> any LanguageModel
+    /// What the family changes in a configuration read from a file.
+    package let configure: @Sendable (inout ModelConfiguration, ConfigurationReader) throws -> Void
+
+    /// All families Apus knows.
+    ///
+    /// Adding one is its file and its line here.
+    package static let all: [ModelFamily] = [
+        .llama,
+        .qwen2,
+        .qwen3,
+        .gemma3,
+        .phi3,
+    ]
+}

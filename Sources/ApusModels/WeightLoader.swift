@@ -1,0 +1,161 @@
+package import ApusCore
+package import ApusFormats
+import ApusNN
+package import ApusTensor
+
+/// Turns a file's tensors into the weights a model computes with, checking every shape.
+///
+/// Errors name file, tensor, expected and found shape. Used by one task at a time.
+package final class WeightLoader {
+    package let arena: Arena
+    private let compute: Compute
+    private let tensors: any TensorSource
+    private let quantization: ElementType?
+    /// The kinds of input the loaded matrices read.
+    package private(set) var inputs = MatrixInputs()
+    /// Called after each tensor with the share of bytes done.
+    private let progress: (Double) -> Void
+    private let totalByteCount: Int
+    private var loadedByteCount = 0
+
+    /// - Parameters:
+    ///   - quantization: what float matrices are rounded to while loading; nil keeps them as stored.
+    /// - Throws: `ApusError` (`outOfMemory`).
+    package init(
+        tensors: any TensorSource,
+        quantization: ElementType?,
+        compute: Compute,
+        progress: @escaping (Double) -> Void
+    ) throws {
+        self.tensors = tensors
+        self.quantization = quantization
+        self.compute = compute
+        self.progress = progress
+        totalByteCount = max(1, tensors.all.reduce(0) { $0 &+ $1.bytes.count })
+        let size = tensors.all.reduce(0) { total, tensor in
+            total + Self.heldByteCount(of: tensor, quantization: quantization, kernels: compute.kernels)
+        }
+        arena = try Arena(name: "weights", byteCount: size)
+    }
+
+    /// Bytes a tensor takes once loaded: packed if it is a matrix, floats otherwise.
+    package static func heldByteCount(of tensor: TensorInfo, quantization: ElementType?, kernels: KernelTable) -> Int {
+        guard tensor.shape.count == 2 else { return Arena.roundedUp(tensor.elementCount * MemoryLayout<Float>.stride) }
+        let type = heldType(of: tensor, quantization: quantization)
+        return PackedMatrix.byteCount(type: type, outputs: tensor.shape[1], inputs: tensor.shape[0], kernels: kernels)
+    }
+
+    /// The type a matrix is held in: `quantization` for float matrices, in its 32-element form where rows are no
+    /// multiple of 256, and as stored where they are no multiple of 32.
+    package static func heldType(of tensor: TensorInfo, quantization: ElementType?) -> ElementType {
+        guard let quantization, tensor.type.blockLength == 1, let inputs = tensor.shape.first else {
+            return tensor.type
+        }
+        return [quantization, quantization.shortBlockForm].first { inputs % $0.blockLength == 0 } ?? tensor.type
+    }
+
+    /// Whether the file has a tensor.
+    package func has(_ name: String) -> Bool { tensors.tensor(named: name) != nil }
+
+    /// The matrix `name`: `outputs` rows of `inputs` elements.
+    package func matrix(_ name: String, outputs: Int, inputs: Int) throws -> PackedMatrix {
+        let tensor = try tensor(name, shape: [inputs, outputs])
+        let type = Self.heldType(of: tensor, quantization: quantization)
+        self.inputs.add(type: type, inputs: inputs)
+        defer { advance(by: tensor) }
+        do {
+            return try PackedMatrix(
+                tensor.bytes,
+                stored: tensor.type,
+                as: type,
+                outputs: outputs,
+                inputs: inputs,
+                arena: arena,
+                compute: compute
+            )
+        } catch let error as ApusError {
+            throw ApusError(error.code, "\(path(of: tensor)): tensor \(tensor.name): \(error.message)")
+        }
+    }
+
+    /// The vector `name` of `count` floats, each increased by `offset`.
+    package func vector(_ name: String, count: Int, offset: Float = 0) throws -> Vector {
+        let tensor = try tensor(name, shape: [count])
+        defer { advance(by: tensor) }
+        let values = try ElementCodec.decode(tensor.bytes, as: tensor.type)
+        return Vector(offset == 0 ? values : values.map { $0 + offset }, arena: arena)
+    }
+
+    /// The vector `name`, or nil if the file has none.
+    package func vectorIfPresent(_ name: String, count: Int) throws -> Vector? {
+        has(name) ? try vector(name, count: count) : nil
+    }
+
+    /// The values of a vector that is not a weight (frequency factors), or nil if the file has none.
+    package func valuesIfPresent(_ name: String, count: Int) throws -> [Float]? {
+        guard has(name) else { return nil }
+        let tensor = try tensor(name, shape: [count])
+        return try ElementCodec.decode(tensor.bytes, as: tensor.type)
+    }
+
+    /// The embedding and the output layer, which share their weights where the file has no output matrix.
+    package func embeddingAndOutput(
+        hiddenSize: Int,
+        isTied: Bool
+    ) throws -> (embedding: EmbeddingTable, output: PackedMatrix) {
+        let name = "token_embd.weight"
+        guard let tensor = tensors.tensor(named: name) else { throw missing(name) }
+        guard tensor.shape.count == 2, tensor.shape[0] == hiddenSize else {
+            throw wrongShape(tensor, expected: "\(hiddenSize) x vocabulary")
+        }
+        let vocabularySize = tensor.shape[1]
+        guard has("output.weight"), !isTied else {
+            let matrix = try matrix(name, outputs: vocabularySize, inputs: hiddenSize)
+            return (EmbeddingTable(tiedTo: matrix), matrix)
+        }
+        let output = try matrix("output.weight", outputs: vocabularySize, inputs: hiddenSize)
+        let table = try EmbeddingTable(tensor.bytes, type: tensor.type, rowCount: vocabularySize, width: hiddenSize)
+        return (table, output)
+    }
+
+    private func tensor(_ name: String, shape: [Int]) throws -> TensorInfo {
+        guard let tensor = tensors.tensor(named: name) else { throw missing(name) }
+        guard tensor.shape == shape else {
+            throw wrongShape(tensor, expected: shape.map(String.init).joined(separator: " x "))
+        }
+        return tensor
+    }
+
+    private func missing(_ name: String) -> ApusError {
+        ApusError(.malformedFile, "\(tensors.path): tensor \(tensors.nameInFile(name)) is missing")
+    }
+
+    private func wrongShape(_ tensor: TensorInfo, expected: String) -> ApusError {
+        let found = tensor.shape.map(String.init).joined(separator: " x ")
+        return ApusError(
+            .malformedFile,
+            "\(path(of: tensor)): tensor \(tensor.name): expected shape \(expected) (innermost first), found \(found)"
+        )
+    }
+
+    private func path(of tensor: TensorInfo) -> String { tensor.bytes.file.path }
+
+    private func advance(by tensor: TensorInfo) {
+        loadedByteCount += tensor.bytes.count
+        progress(min(1, Double(loadedByteCount) / Double(totalByteCount)))
+    }
+}
+
+extension ElementType {
+    /// The 32-element type nearest in size to a 256-element one, for rows that are no multiple of 256.
+    fileprivate var shortBlockForm: ElementType {
+        switch self {
+        case .q2K, .q3K: .q4_0
+        case .q4K: .q5_0
+        case .q5K: .q5_1
+        case .q6K: .q8_0
+        case .iq4XS: .iq4NL
+        default: self
+        }
+    }
+}

@@ -1,0 +1,156 @@
+import ApusCore
+public import ApusTensor
+
+/// A model the engine can run: tokens and KV in, logits out.
+public protocol LanguageModel: AnyObject, Sendable {
+    /// The sizes everything around the model is planned from.
+    var shape: DecoderShape { get }
+
+    /// What a token costs, for benchmarks' shares of the machine's limits.
+    var cost: DecoderCost { get }
+
+    /// Computes a step up to the final norm: leaves the wanted rows' hidden states in `step.wanted`.
+    func forwardHidden(_ step: StepContext)
+
+    /// Turns the wanted rows' hidden states into `step.logits`.
+    func forwardOutput(_ step: StepContext)
+}
+
+/// The sizes of a decoder-only transformer.
+public struct DecoderShape: Sendable {
+    /// Tokens in the vocabulary: the width of logits.
+    public let vocabularySize: Int
+    /// Width of the residual stream.
+    public let hiddenSize: Int
+    /// Positions the model was trained for.
+    public let contextLength: Int
+    /// Keys and values per layer.
+    public let keyValues: KVShape
+    /// Query heads per layer.
+    public let queryHeadCount: Int
+    /// Width of the feed-forward layer.
+    public let feedForwardSize: Int
+    /// Element types of the matrices, for the panels they need.
+    package let inputs: MatrixInputs
+    package let rotary: [RotaryEmbedding]
+
+    package init(
+        vocabularySize: Int,
+        hiddenSize: Int,
+        contextLength: Int,
+        keyValues: KVShape,
+        queryHeadCount: Int,
+        feedForwardSize: Int,
+        inputs: MatrixInputs,
+        rotary: [RotaryEmbedding]
+    ) {
+        self.vocabularySize = vocabularySize
+        self.hiddenSize = hiddenSize
+        self.contextLength = contextLength
+        self.keyValues = keyValues
+        self.queryHeadCount = queryHeadCount
+        self.feedForwardSize = feedForwardSize
+        self.inputs = inputs
+        self.rotary = rotary
+    }
+}
+
+/// What one row costs in the linear layers.
+public struct DecoderCost: Sendable {
+    /// Bytes of packed matrices that a step of one row reads, the output matrix included.
+    public internal(set) var weightByteCount = 0
+    /// Multiply-adds of one row in all blocks.
+    public internal(set) var blockMultiplyAdds = 0
+    /// Multiply-adds of one row in the output matrix.
+    public internal(set) var outputMultiplyAdds = 0
+    /// Whether most multiply-adds are on 8-bit codes.
+    public internal(set) var isQuantized = false
+}
+
+/// One transformer layer, pre-norm.
+package struct DecoderBlock {
+    private let attentionNorm: RMSNorm
+    private let attention: Attention
+    private let mlpNorm: RMSNorm
+    private let mlp: GatedMLP
+
+    package init(attentionNorm: RMSNorm, attention: Attention, mlpNorm: RMSNorm, mlp: GatedMLP) {
+        self.attentionNorm = attentionNorm
+        self.attention = attention
+        self.mlpNorm = mlpNorm
+        self.mlp = mlp
+    }
+
+    /// The layer's matrices.
+    package var matrices: [PackedMatrix] { attention.matrices + mlp.matrices }
+
+    package func callAsFunction(_ hidden: FloatRows, _ step: StepContext) {
+        let normalized = step.normalized.columns(0..<hidden.width)
+        attentionNorm(hidden, into: normalized, step)
+        attention(normalized, addingTo: hidden, step)
+        mlpNorm(hidden, into: normalized, step)
+        mlp(normalized, addingTo: hidden, step)
+    }
+}
+
+/// A decoder-only transformer (Vaswani et al., 2017; Radford et al., 2018): embedding, blocks, norm, output.
+///
+/// Families differ in the parts they pass in. It keeps the weights' arena.
+package final class Decoder: LanguageModel, @unchecked Sendable {
+    // Sound to share: nothing changes after loading; a step's buffers are the caller's.
+    package let shape: DecoderShape
+    private let embedding: EmbeddingTable
+    private let embeddingScale: Float?
+    private let blocks: [DecoderBlock]
+    private let norm: RMSNorm
+    private let output: FusedLinear
+    private let weights: Arena
+
+    package init(
+        shape: DecoderShape,
+        embedding: EmbeddingTable,
+        embeddingScale: Float? = nil,
+        blocks: [DecoderBlock],
+        norm: RMSNorm,
+        output: FusedLinear,
+        weights: Arena
+    ) {
+        self.shape = shape
+        self.embedding = embedding
+        self.embeddingScale = embeddingScale
+        self.blocks = blocks
+        self.norm = norm
+        self.output = output
+        self.weights = weights
+    }
+
+    package var cost: DecoderCost {
+        var cost = DecoderCost()
+        var quantizedMultiplyAdds = 0
+        for matrix in blocks.flatMap(\.matrices) {
+            let multiplyAdds = matrix.outputCount * matrix.inputCount
+            cost.blockMultiplyAdds += multiplyAdds
+            cost.weightByteCount += matrix.byteCount
+            if matrix.type.blockLength > 1 { quantizedMultiplyAdds += multiplyAdds }
+        }
+        for matrix in output.matrices {
+            cost.outputMultiplyAdds += matrix.outputCount * matrix.inputCount
+            cost.weightByteCount += matrix.byteCount
+        }
+        cost.isQuantized = 2 * quantizedMultiplyAdds > cost.blockMultiplyAdds
+        return cost
+    }
+
+    package func forwardHidden(_ step: StepContext) {
+        let hidden = step.hidden
+        for (row, token) in step.plan.tokens.enumerated() { embedding.decode(Int(token), into: hidden, at: row) }
+        if let embeddingScale { step.compute.scale(hidden, by: embeddingScale) }
+        for block in blocks { block(hidden, step) }
+        step.gatherWantedRows()
+        norm(step.wanted, into: step.wanted, step)
+    }
+
+    package func forwardOutput(_ step: StepContext) {
+        output(step.wanted, into: step.logits, step)
+    }
+}

@@ -1,0 +1,155 @@
+// How attention cuts its work and where a KV block keeps its numbers: shared by all tiers.
+#pragma once
+
+#include "apus_attention.h"
+#include "kernels_math.h"
+
+/// Positions of a span: four blocks. Partial results are kept per span (numbers.md, section 6).
+#define APUS_KV_SPAN 256
+/// Query rows (position, head of the group) a unit carries over the keys.
+#define APUS_TILE_ROWS 96
+
+// MARK: a KV block
+//
+// A block holds, per KV head, keys then values, each region a multiple of 64 bytes; `padded` is the head dimension
+// rounded up to 16.
+//   f16 keys     [tile of 16 keys: 4][dimension][key in tile: 16]        a lane is a key
+//   f16 values   [key: 64][padded]                                       a lane is a dimension
+//   q8_0 keys    codes + 128 as bytes [tile: 4][dimension / 4][key: 16][4], then f16 scales [group][key: 64]
+//   q8_0 values  signed codes [key / 4: 16][padded][key % 4: 4],           then f16 scales [group][key: 64]
+// A group is 32 dimensions; the last may be shorter.
+
+APUS_INLINE int64_t apus_padded(int64_t dimension) { return (dimension + 15) & ~(int64_t)15; }
+APUS_INLINE int64_t apus_groups(int64_t dimension) { return (dimension + 31) / 32; }
+APUS_INLINE int64_t apus_scales_bytes(int64_t dimension) { return apus_groups(dimension) * APUS_KV_BLOCK * 2; }
+
+APUS_INLINE int64_t apus_keys_bytes(apus_kv_type type, int64_t dimension) {
+    int64_t count = APUS_KV_BLOCK * dimension;
+    return type == APUS_KV_F16 ? 2 * count : count + apus_scales_bytes(dimension);
+}
+
+APUS_INLINE int64_t apus_head_bytes(apus_kv_type type, int64_t dimension) {
+    return apus_keys_bytes(type, dimension) + apus_keys_bytes(type, apus_padded(dimension));
+}
+
+APUS_INLINE int64_t apus_half_key_index(int64_t dimension, int64_t key, int64_t d) {
+    return (key / 16 * dimension + d) * 16 + key % 16;
+}
+
+APUS_INLINE int64_t apus_code_key_index(int64_t dimension, int64_t key, int64_t d) {
+    return (key / 16 * (dimension / 4) + d / 4) * 64 + key % 16 * 4 + d % 4;
+}
+
+APUS_INLINE int64_t apus_code_value_index(int64_t dimension, int64_t key, int64_t d) {
+    return (key / 4 * apus_padded(dimension) + d) * 4 + key % 4;
+}
+
+// MARK: the plan
+
+/// How one slice is cut: units in order of KV head, row tile, span.
+typedef struct apus_slice_plan {
+    int64_t first_unit;
+    int64_t first_merge_unit;
+    int64_t first_partial;  ///< in slots
+    int32_t tile_rows, tiles;
+    int32_t first_span, spans;  ///< spans any of its rows sees
+    int32_t splits;             ///< 1: a unit is one span and leaves a partial; 0: a unit is all spans
+    int32_t reserved;
+} apus_slice_plan;
+
+/// Stands at the start of `partials`; slots follow the plans at a multiple of 64 bytes.
+typedef struct apus_attention_plan {
+    int64_t units, merge_units;
+    apus_slice_plan slices[];
+} apus_attention_plan;
+
+/// A slot: `padded` floats of the output sum, then the maximum and the sum of weights; a sum of 0 means no key was seen.
+APUS_INLINE int64_t apus_slot_floats(int64_t dimension) { return apus_padded(dimension) + 16; }
+
+APUS_INLINE int64_t apus_plan_bytes(int64_t slices) {
+    int64_t bytes = (int64_t)sizeof(apus_attention_plan) + slices * (int64_t)sizeof(apus_slice_plan);
+    return (bytes + 63) & ~(int64_t)63;
+}
+
+APUS_INLINE float *apus_slot(const apus_attention_args *args, const apus_slice_plan *plan, int64_t row, int64_t head,
+                             int64_t span) {
+    float *slots = (float *)((char *)args->partials + apus_plan_bytes(args->slice_count));
+    int64_t index = plan->first_partial + (row * args->query_heads + head) * plan->spans + (span - plan->first_span);
+    return slots + index * apus_slot_floats(args->head_dimension);
+}
+
+/// One unit of the first pass: query rows [first_row, first_row + rows) of a KV head, a row being
+/// position * group + head in group, over spans [first_span, end_span).
+typedef struct apus_attend_unit {
+    const apus_attention_slice *slice;
+    const apus_slice_plan *plan;
+    int64_t kv_head, group;
+    int64_t first_row, rows;
+    int64_t first_span, end_span;
+} apus_attend_unit;
+
+apus_attend_unit apus_attend_unit_at(const apus_attention_args *args, int64_t unit);
+
+/// One unit of the second pass: a query head of a row.
+typedef struct apus_merge_unit {
+    const apus_attention_slice *slice;
+    const apus_slice_plan *plan;
+    int64_t row, head;
+} apus_merge_unit;
+
+apus_merge_unit apus_merge_unit_at(const apus_attention_args *args, int64_t unit);
+
+APUS_INLINE int64_t apus_unit_position(const apus_attend_unit *unit, int64_t row) {
+    return unit->slice->position + (unit->first_row + row) / unit->group;
+}
+
+APUS_INLINE int64_t apus_unit_head(const apus_attend_unit *unit, int64_t row) {
+    return unit->kv_head * unit->group + (unit->first_row + row) % unit->group;
+}
+
+APUS_INLINE const float *apus_unit_query(const apus_attention_args *args, const apus_attend_unit *unit, int64_t row) {
+    return unit->slice->query + (unit->first_row + row) / unit->group * args->query_stride
+        + apus_unit_head(unit, row) * args->head_dimension;
+}
+
+APUS_INLINE float *apus_unit_output(const apus_attention_args *args, const apus_attend_unit *unit, int64_t row) {
+    return unit->slice->output + (unit->first_row + row) / unit->group * args->output_stride
+        + apus_unit_head(unit, row) * args->head_dimension;
+}
+
+APUS_INLINE float *apus_unit_slot(const apus_attention_args *args, const apus_attend_unit *unit, int64_t row,
+                                  int64_t span) {
+    return apus_slot(args, unit->plan, (unit->first_row + row) / unit->group, apus_unit_head(unit, row), span);
+}
+
+/// This KV head's part of block `block`.
+APUS_INLINE const char *apus_unit_block(const apus_attention_args *args, const apus_attend_unit *unit, apus_kv_type type,
+                                        int64_t block) {
+    return (const char *)unit->slice->blocks[block] + unit->slice->block_offset
+        + unit->kv_head * apus_head_bytes(type, args->head_dimension);
+}
+
+/// The unmasked keys [begin, end) of block `block` for the row at `position`; empty if begin == end.
+typedef struct apus_key_range {
+    int32_t begin, end;
+} apus_key_range;
+
+APUS_INLINE apus_key_range apus_visible_keys(int64_t position, int64_t window, int64_t block) {
+    int64_t end = position + 1 - block * APUS_KV_BLOCK;
+    int64_t begin = window > 0 ? end - window : 0;
+    end = end < 0 ? 0 : end > APUS_KV_BLOCK ? APUS_KV_BLOCK : end;
+    begin = begin < 0 ? 0 : begin > end ? end : begin;
+    return (apus_key_range){(int32_t)begin, (int32_t)end};
+}
+
+/// Blocks [begin, end) of a span that rows from `low` to `high` can see.
+typedef struct apus_block_range {
+    int64_t begin, end;
+} apus_block_range;
+
+APUS_INLINE apus_block_range apus_visible_blocks(int64_t low, int64_t high, int64_t window, int64_t span) {
+    int64_t per_span = APUS_KV_SPAN / APUS_KV_BLOCK;
+    int64_t first = window > 0 && low >= window ? (low - window + 1) / APUS_KV_BLOCK : 0;
+    int64_t begin = span * per_span, end = begin + per_span, last = high / APUS_KV_BLOCK + 1;
+    return (apus_block_range){begin > first ? begin : first, end < last ? end : last};
+}

@@ -1,0 +1,29 @@
+// The search for scales that the K formats and IQ4 need: least squared error over one super-block.
+#pragma once
+
+#include "codec.h"
+
+/// w = d * scales * codes - dmin * minima. Scales and minima per sub-block.
+typedef struct apus_affine_codes {
+    uint16_t d, dmin;
+    uint8_t scales[16], minima[16];
+    uint8_t codes[APUS_SUPER_BLOCK];
+} apus_affine_codes;
+
+/// w = d * scales * level. `codes` holds the signed level; for IQ4 its index.
+typedef struct apus_linear_codes {
+    uint16_t d;
+    int8_t scales[16];
+    int8_t codes[APUS_SUPER_BLOCK];
+} apus_linear_codes;
+
+/// Codes 0 ... top_code, scales and minima 0 ... top_scale. The input is finite, as in all of these.
+void apus_fit_affine(const float *input, int sub_length, int top_code, int top_scale, apus_affine_codes *fit);
+/// Q3_K: levels -4 ... 3, scales -32 ... 31 per 16.
+void apus_fit_q3_k(const float *input, apus_linear_codes *fit);
+/// Q6_K: levels -32 ... 31, scales -128 ... 127 per 16.
+void apus_fit_q6_k(const float *input, apus_linear_codes *fit);
+/// IQ4_XS: the levels of IQ4, scales -32 ... 31 per 32.
+void apus_fit_iq4_xs(const float *input, apus_linear_codes *fit);
+/// IQ4_NL: one block of 32, no integer scale. Returns d.
+uint16_t apus_fit_iq4_nl(const float *input, uint8_t codes[APUS_BLOCK]);

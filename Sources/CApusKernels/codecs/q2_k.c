@@ -1,0 +1,49 @@
+#include "codec.h"
+#include "fit.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+static void decode(const void *blocks, float *output, int64_t count) {
+    const apus_q2_k_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
+        float d = apus_half_to_float(block->d);
+        float dmin = apus_half_to_float(block->dmin);
+        for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
+            int code = (block->low[32 * (i / 128) + i % 32] >> (2 * (i / 32 % 4))) & 3;
+            float scale = d * (float)(block->scales[i / 16] & 15);
+            float minimum = dmin * (float)(block->scales[i / 16] >> 4);
+            output[at + i] = scale * (float)code - minimum;
+        }
+    }
+}
+
+static void encode_block(const float *input, apus_q2_k_block *block) {
+    apus_affine_codes fit;
+    apus_fit_affine(input, 16, 3, 15, &fit);
+    block->d = fit.d;
+    block->dmin = fit.dmin;
+    for (int j = 0; j < 16; j++) { block->scales[j] = (uint8_t)(fit.scales[j] | (fit.minima[j] << 4)); }
+    for (int i = 0; i < 64; i++) {
+        const uint8_t *code = fit.codes + 128 * (i / 32) + i % 32;
+        block->low[i] = (uint8_t)(code[0] | code[32] << 2 | code[64] << 4 | code[96] << 6);
+    }
+}
+
+static void encode(const float *input, void *blocks, int64_t count) {
+    apus_q2_k_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
+        if (apus_all_finite(input + at, APUS_SUPER_BLOCK)) {
+            encode_block(input + at, block);
+        } else {
+            *block = (apus_q2_k_block){.d = APUS_HALF_NAN};
+        }
+    }
+}
+
+const apus_codec apus_codec_q2_k = {
+    .type = APUS_TYPE_Q2_K,
+    .block_length = APUS_SUPER_BLOCK,
+    .block_bytes = sizeof(apus_q2_k_block),
+    .decode = decode,
+    .encode = encode,
+};

@@ -1,0 +1,45 @@
+#include "codec.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+static void decode(const void *blocks, float *output, int64_t count) {
+    const apus_q4_0_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_BLOCK, block++) {
+        float d = apus_half_to_float(block->d);
+        for (int i = 0; i < 16; i++) {
+            output[at + i] = d * (float)((block->low[i] & 15) - 8);
+            output[at + 16 + i] = d * (float)((block->low[i] >> 4) - 8);
+        }
+    }
+}
+
+static void encode_block(const float *input, apus_q4_0_block *block) {
+    float extreme = apus_extreme(input, APUS_BLOCK);
+    float d = extreme / -8;
+    float inverse = apus_inverse(d);
+    block->d = apus_float_to_half(d);
+    for (int i = 0; i < 16; i++) {
+        int first = apus_code(input[i] * inverse + 8.5f, 15);
+        int second = apus_code(input[16 + i] * inverse + 8.5f, 15);
+        block->low[i] = (uint8_t)(first | (second << 4));
+    }
+}
+
+static void encode(const float *input, void *blocks, int64_t count) {
+    apus_q4_0_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_BLOCK, block++) {
+        if (apus_all_finite(input + at, APUS_BLOCK)) {
+            encode_block(input + at, block);
+        } else {
+            *block = (apus_q4_0_block){.d = APUS_HALF_NAN};
+        }
+    }
+}
+
+const apus_codec apus_codec_q4_0 = {
+    .type = APUS_TYPE_Q4_0,
+    .block_length = APUS_BLOCK,
+    .block_bytes = sizeof(apus_q4_0_block),
+    .decode = decode,
+    .encode = encode,
+};

@@ -1,0 +1,53 @@
+#include "codec.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+static void decode(const void *blocks, float *output, int64_t count) {
+    const apus_q5_1_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_BLOCK, block++) {
+        float d = apus_half_to_float(block->d);
+        float m = apus_half_to_float(block->m);
+        for (int i = 0; i < 16; i++) {
+            int first = (block->low[i] & 15) | (int)(block->high >> i & 1) << 4;
+            int second = (block->low[i] >> 4) | (int)(block->high >> (16 + i) & 1) << 4;
+            output[at + i] = d * (float)first + m;
+            output[at + 16 + i] = d * (float)second + m;
+        }
+    }
+}
+
+static void encode_block(const float *input, apus_q5_1_block *block) {
+    float least, greatest;
+    apus_extent(input, APUS_BLOCK, &least, &greatest);
+    float d = (greatest - least) / 31;
+    float inverse = apus_inverse(d);
+    uint32_t high = 0;
+    block->d = apus_float_to_half(d);
+    block->m = apus_float_to_half(least);
+    for (int i = 0; i < 16; i++) {
+        uint32_t first = apus_code((input[i] - least) * inverse + 0.5f, 31);
+        uint32_t second = apus_code((input[16 + i] - least) * inverse + 0.5f, 31);
+        block->low[i] = (uint8_t)((first & 15) | (second & 15) << 4);
+        high |= (first >> 4) << i | (second >> 4) << (16 + i);
+    }
+    block->high = high;
+}
+
+static void encode(const float *input, void *blocks, int64_t count) {
+    apus_q5_1_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_BLOCK, block++) {
+        if (apus_all_finite(input + at, APUS_BLOCK)) {
+            encode_block(input + at, block);
+        } else {
+            *block = (apus_q5_1_block){.d = APUS_HALF_NAN};
+        }
+    }
+}
+
+const apus_codec apus_codec_q5_1 = {
+    .type = APUS_TYPE_Q5_1,
+    .block_length = APUS_BLOCK,
+    .block_bytes = sizeof(apus_q5_1_block),
+    .decode = decode,
+    .encode = encode,
+};

@@ -1,0 +1,37 @@
+// File blocks to floats and back, plain C, the same on every tier: the definition of each quant format.
+#pragma once
+
+#include "apus_base.h"
+
+/// GGUF type numbers of the formats Apus reads.
+enum {
+    APUS_TYPE_F32 = 0,
+    APUS_TYPE_F16 = 1,
+    APUS_TYPE_Q4_0 = 2,
+    APUS_TYPE_Q4_1 = 3,
+    APUS_TYPE_Q5_0 = 6,
+    APUS_TYPE_Q5_1 = 7,
+    APUS_TYPE_Q8_0 = 8,
+    APUS_TYPE_Q2_K = 10,
+    APUS_TYPE_Q3_K = 11,
+    APUS_TYPE_Q4_K = 12,
+    APUS_TYPE_Q5_K = 13,
+    APUS_TYPE_Q6_K = 14,
+    APUS_TYPE_IQ4_NL = 20,
+    APUS_TYPE_IQ4_XS = 23,
+    APUS_TYPE_BF16 = 30,
+};
+
+typedef struct apus_codec {
+    int32_t type;          ///< GGUF type number
+    int32_t block_length;  ///< elements
+    int32_t block_bytes;
+    /// `count` is a multiple of block_length. `blocks` needs no alignment.
+    void (*_Nonnull decode)(const void *_Nonnull blocks, float *_Nonnull output, int64_t count);
+    /// Round to nearest. `count` is a multiple of block_length. A quantized block with an input that is not finite gets
+    /// a NaN scale: the poison stays visible.
+    void (*_Nonnull encode)(const float *_Nonnull input, void *_Nonnull blocks, int64_t count);
+} apus_codec;
+
+/// The codec of a GGUF type number, or NULL.
+const apus_codec *_Nullable apus_codec_for_type(int32_t type);

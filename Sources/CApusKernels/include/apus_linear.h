@@ -1,0 +1,58 @@
+// Linear layers: weights packed in tiles, one row of the format table per element type (numbers.md, sections 2 to 4).
+#pragma once
+
+#include "apus_base.h"
+
+/// How a format wants its input rows.
+typedef enum apus_activation {
+    APUS_ACTIVATION_Q8 = 0,   ///< groups of 32 codes, quantized per numbers.md section 2
+    APUS_ACTIVATION_F32 = 1,  ///< floats
+} apus_activation;
+
+/// Input rows turned into the panels the matmul kernels read. Units are panels.
+typedef struct apus_prepare_args {
+    const float *_Nonnull input;  ///< rows x inputs
+    int64_t input_stride;         ///< floats from row to row
+    int64_t rows;
+    int64_t inputs;
+    void *_Nonnull panels;        ///< apus_activation_bytes(kind, rows, inputs), 64-byte aligned
+} apus_prepare_args;
+
+/// One matrix times prepared rows. Units are tiles of outputs.
+typedef struct apus_matmul_args {
+    const void *_Nonnull weights;  ///< packed tiles, 64-byte aligned
+    int64_t outputs;
+    int64_t inputs;
+    const void *_Nonnull panels;
+    int64_t rows;
+    float *_Nonnull output;        ///< rows x outputs
+    int64_t output_stride;         ///< floats from row to row
+    const float *_Nullable bias;   ///< one per output, or NULL
+    int32_t accumulates;           ///< 1: output = output + result (a residual), 0: output = result
+} apus_matmul_args;
+
+/// How one element type is packed and multiplied.
+typedef struct apus_format {
+    int32_t type;             ///< GGUF type number
+    int32_t tile_rows;        ///< outputs in a tile: a lane is an output
+    apus_activation activation;
+    /// Bytes of one tile for `inputs` inputs: tile_rows times the file's row bytes, rounded up to 64.
+    int64_t (*_Nonnull tile_bytes)(int64_t inputs);
+    /// Packs `rows` (1 ... tile_rows) file rows, `stride` bytes apart, into one tile; missing rows become zeros.
+    void (*_Nonnull pack)(const void *_Nonnull source, int64_t stride, int64_t rows, int64_t inputs, void *_Nonnull tile);
+    /// Decodes row `row` of a packed tile to floats: the embedding lookup. Bits equal the codec's.
+    void (*_Nonnull unpack_row)(const void *_Nonnull tile, int64_t row, int64_t inputs, float *_Nonnull output);
+    apus_range_kernel _Nonnull matmul;
+} apus_format;
+
+#define APUS_FORMAT_COUNT 15
+
+typedef struct apus_linear_kernels {
+    apus_format formats[APUS_FORMAT_COUNT];     ///< in the order of ascending type number
+    apus_range_kernel _Nonnull prepare[2];      ///< by apus_activation
+} apus_linear_kernels;
+
+/// Rows in a panel of prepared activations.
+int64_t apus_panel_rows(apus_activation activation);
+/// Bytes of the panels for `rows` rows of `inputs` inputs.
+int64_t apus_activation_bytes(apus_activation activation, int64_t rows, int64_t inputs);

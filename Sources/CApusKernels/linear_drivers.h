@@ -1,0 +1,369 @@
+// The two ways through a matrix, shared by all vector tiers (numbers.md, sections 2 and 3).
+//
+// Few rows: a tile's weights are unpacked in registers and meet every row there (multiply_few). Many rows: 256 inputs of
+// some vectors of outputs are unpacked to bytes in the first-level cache and every panel of rows runs over them
+// (multiply_many). Both keep one accumulator per output and add the groups of 32 in ascending order: the same bits.
+//
+// A tier file defines, before including this:
+//   APUS_COLUMNS, APUS_ROWS   the block of accumulators that fits its registers
+//   APUS_SETS                 as many times APUS_COLUMNS are unpacked at once
+//   APUS_ROWS_PER_16          the same for scales per 16, which need more of them
+//   pair_dot(a, b)            per lane the dot product of two pairs of int16
+//   dot_steps(...)            per lane the dot products of unsigned codes and activation codes
+//   code_offset(...)          what the codes of dot_steps still have too much
+#pragma once
+
+#include <math.h>
+#include <string.h>
+
+#include "linear_unpack.h"
+
+#define APUS_CHUNK_GROUPS 8      ///< groups of 32 inputs unpacked at a time
+#define APUS_FEW_ROWS 8          ///< up to so many rows stay in registers
+#define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
+#define APUS_PREFETCH_BYTES 8192
+
+_Static_assert(APUS_ROWS_AT_ONCE % APUS_PANEL_ROWS == 0, "whole panels");
+_Static_assert(APUS_SETS * APUS_COLUMNS * (sizeof(weight_group) * APUS_CHUNK_GROUPS +
+                                          sizeof(vfloat) * APUS_ROWS_AT_ONCE) <= APUS_SCRATCH_BYTES, "fits the scratch");
+
+typedef enum scaling { PER_32, PER_32_WITH_MINIMUM, PER_16, PER_16_WITH_MINIMUM } scaling;
+
+/// What distinguishes formats once they are unpacked.
+typedef struct arithmetic {
+    scaling scaling;
+    int bits;    ///< of the unsigned codes
+    int offset;  ///< code minus offset is q
+} arithmetic;
+
+/// A chunk of inputs, unpacked: weights [set][group][column of the set].
+typedef struct unpacked_chunk {
+    weight_group *weights;
+    int64_t sets, first_group, groups;
+} unpacked_chunk;
+
+/// Adds a chunk to the sums [set][row][column of the set] of the rows from `first` up to `last`.
+typedef void (*panel_kernel)(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
+                             int64_t last);
+
+typedef struct vector_format {
+    int32_t type;
+    arithmetic arithmetic;
+    void (*open)(block_scales *scales, const uint16_t *paired, const void *block, int part);
+    void (*unpack)(weight_group *out, const block_scales *scales, const void *block, int index, int part);
+    panel_kernel one_column, all_columns;
+} vector_format;
+
+/// Where the rows of one group of a panel lie.
+typedef struct row_group {
+    const int8_t *codes;
+    const float *scales, *sums;
+    const int32_t *half_sums;
+} row_group;
+
+APUS_INLINE row_group rows_from(const uint8_t *group, int64_t rows, int64_t first) {
+    return (row_group){(const int8_t *)apus_panel_codes(group, first), apus_panel_scales(group, rows) + first,
+                       apus_panel_sums(group, rows) + first, apus_panel_half_sums(group, rows) + first};
+}
+
+// MARK: One group
+
+/// Exact dot products over `steps` steps of four inputs, starting from minus the offset times the activation sums.
+APUS_INLINE void exact_dots(vint *dots, int columns, int rows, const weight_group *weights, row_group x, int first,
+                            int steps, int32_t start, int bits) {
+    for (int row = 0; row < rows; row++) {
+        vint initial = start ? pair_dot(splat_int(x.half_sums[row]), splat_int(start)) : splat_int(0);
+        for (int column = 0; column < columns; column++) { dots[column * rows + row] = initial; }
+    }
+    dot_steps(dots, columns, rows, weights, x.codes, first, steps, bits);
+}
+
+APUS_INLINE int32_t int16_pair(int low, int high) {
+    return (int32_t)((uint32_t)high << 16 | (uint16_t)low);
+}
+
+APUS_INLINE void add_per_32(vfloat *sums, int columns, int rows, const weight_group *weights, row_group x,
+                            arithmetic how) {
+    vint dots[APUS_COLUMNS * APUS_FEW_ROWS];
+    int offset = code_offset(how.offset, how.bits);
+    exact_dots(dots, columns, rows, weights, x, 0, 8, int16_pair(-offset, -offset), how.bits);
+    for (int column = 0; column < columns; column++) {
+        for (int row = 0; row < rows; row++) {
+            vfloat *sum = &sums[column * rows + row];
+            *sum = fused(to_float(dots[column * rows + row]), weights[column].d * x.scales[row], *sum);
+            if (how.scaling == PER_32_WITH_MINIMUM) {
+                *sum = fused(weights[column].m, (vfloat){} + x.sums[row], *sum);
+            }
+        }
+    }
+}
+
+/// Scales times dot products stay below 2^24, so they are exact in floats, too; starting from +0 keeps a zero positive,
+/// as an integer zero is.
+APUS_INLINE void add_per_16(vfloat *sums, int columns, int rows, const weight_group *weights, row_group x,
+                            arithmetic how) {
+    vint dots[APUS_COLUMNS * APUS_FEW_ROWS];
+    vfloat scaled[APUS_COLUMNS * APUS_FEW_ROWS];
+    int offset = code_offset(how.offset, how.bits);
+    exact_dots(dots, columns, rows, weights, x, 0, 4, int16_pair(-offset, 0), how.bits);
+    for (int i = 0; i < columns * rows; i++) { scaled[i] = fused(to_float(dots[i]), weights[i / rows].s0, (vfloat){}); }
+    exact_dots(dots, columns, rows, weights, x, 4, 4, int16_pair(0, -offset), how.bits);
+    for (int i = 0; i < columns * rows; i++) {
+        int column = i / rows, row = i % rows;
+        scaled[i] = fused(to_float(dots[i]), weights[column].s1, scaled[i]);
+        sums[i] = fused(scaled[i], weights[column].d * x.scales[row], sums[i]);
+        if (how.scaling == PER_16_WITH_MINIMUM) {
+            vint minimum = pair_dot(splat_int(x.half_sums[row]), weights[column].minima);
+            sums[i] = fused(to_float(minimum), weights[column].m * x.scales[row], sums[i]);
+        }
+    }
+}
+
+APUS_INLINE void add_group(vfloat *sums, int columns, int rows, const weight_group *weights, row_group x,
+                           arithmetic how) {
+    if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) {
+        add_per_32(sums, columns, rows, weights, x, how);
+    } else {
+        add_per_16(sums, columns, rows, weights, x, how);
+    }
+}
+
+// MARK: Results
+
+APUS_INLINE vfloat finish(vfloat sum, const float *bias, const float *old) {
+    if (bias) { sum = sum + load_float(bias); }
+    return old ? load_float(old) + sum : sum;
+}
+
+/// Adds bias and residual and stores the lanes that are outputs.
+APUS_INLINE void store_sum(const apus_matmul_args *args, int64_t row, int64_t output, vfloat sum) {
+    int64_t count = args->outputs - output;
+    float *target = args->output + row * args->output_stride + output;
+    const float *bias = args->bias ? args->bias + output : NULL;
+    if (count >= APUS_LANES) {
+        store_float(target, finish(sum, bias, args->accumulates ? target : NULL));
+    } else if (count > 0) {
+        float biases[APUS_LANES] = {0}, old[APUS_LANES] = {0}, result[APUS_LANES];
+        size_t bytes = (size_t)count * sizeof(float);
+        if (bias) { memcpy(biases, bias, bytes); }
+        if (args->accumulates) { memcpy(old, target, bytes); }
+        store_float(result, finish(sum, bias ? biases : NULL, args->accumulates ? old : NULL));
+        memcpy(target, result, bytes);
+    }
+}
+
+// MARK: Few rows
+
+/// A format's sizes, constants in each of its kernels.
+typedef struct tile_sizes {
+    int groups_per_block, group_bytes;  ///< of 32 inputs; bytes of all 16 outputs
+    int pair_scale_bytes, body_bytes;
+} tile_sizes;
+
+APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile, int64_t output, int rows,
+                               vector_format format, tile_sizes sizes) {
+    const uint8_t *ahead = tile + APUS_PREFETCH_BYTES, *goal = ahead;
+    const uint8_t *group = args->panels;
+    vfloat sums[APUS_PARTS * APUS_FEW_ROWS];
+    for (int i = 0; i < APUS_PARTS * rows; i++) { sums[i] = (vfloat){}; }
+    int64_t blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
+    for (int64_t block = 0; block < blocks; block++) {
+        const uint8_t *body = tile + apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+        const uint8_t *paired = tile + apus_scale_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+        block_scales scales[APUS_PARTS];
+        for (int part = 0; part < APUS_PARTS; part++) {
+            format.open(&scales[part], (const uint16_t *)paired, body, part);
+        }
+#pragma clang loop unroll(disable)
+        for (int index = 0; index < sizes.groups_per_block; index++) {
+            for (goal += sizes.group_bytes; ahead < goal; ahead += 64) { __builtin_prefetch(ahead, 0, 3); }
+            for (int part = 0; part < APUS_PARTS; part++) {
+                weight_group weights;
+                format.unpack(&weights, &scales[part], body, index, part);
+                add_group(sums + part * rows, 1, rows, &weights, rows_from(group, rows, 0), format.arithmetic);
+            }
+            group += rows * APUS_PANEL_ROW_BYTES;
+        }
+    }
+    for (int part = 0; part < APUS_PARTS; part++) {
+        for (int row = 0; row < rows; row++) {
+            store_sum(args, row, output + part * APUS_LANES, sums[part * rows + row]);
+        }
+    }
+}
+
+/// At most APUS_FEW_ROWS rows: they form one panel.
+APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64_t end, vector_format format,
+                              tile_sizes sizes) {
+    int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
+    for (int64_t index = begin; index < end; index++) {
+        const uint8_t *tile = (const uint8_t *)args->weights + index * tile_bytes;
+        switch (args->rows) {
+#define CASE(rows)                                                                    \
+    case rows:                                                                        \
+        multiply_tile(args, tile, index * APUS_TILE_ROWS, rows, format, sizes);       \
+        break;
+            CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#undef CASE
+        default:
+            break;
+        }
+    }
+}
+
+// MARK: Many rows
+
+APUS_INLINE void multiply_rows(vfloat *sums, int columns, int rows, const weight_group *weights, int64_t groups,
+                               const uint8_t *panel, int64_t panel_rows, int64_t first, arithmetic how) {
+    vfloat local[APUS_COLUMNS * APUS_FEW_ROWS];
+    for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) { local[column * rows + row] = sums[row * columns + column]; }
+    }
+#pragma clang loop unroll(disable)
+    for (int64_t group = 0; group < groups; group++) {
+        add_group(local, columns, rows, weights, rows_from(panel, panel_rows, first), how);
+        weights += columns;
+        panel += panel_rows * APUS_PANEL_ROW_BYTES;
+    }
+    for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) { sums[row * columns + column] = local[column * rows + row]; }
+    }
+}
+
+/// `count` rows of a panel and every set of columns.
+APUS_INLINE void multiply_sets(vfloat *sums, int columns, int count, unpacked_chunk chunk, const uint8_t *panel,
+                               int64_t panel_rows, int64_t row, int64_t set_stride, arithmetic how) {
+    for (int64_t set = 0; set < chunk.sets; set++) {
+        multiply_rows(sums + set * set_stride, columns, count, chunk.weights + set * chunk.groups * columns,
+                      chunk.groups, panel, panel_rows, row, how);
+    }
+}
+
+APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
+                                 int64_t first, int64_t last, arithmetic how) {
+    int64_t set_stride = (last - first) * columns;
+    for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
+        int64_t rows = args->rows - start < APUS_PANEL_ROWS ? args->rows - start : APUS_PANEL_ROWS;
+        const uint8_t *panel = (const uint8_t *)args->panels +
+            (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
+        int64_t row = 0;
+#define ROWS(count)                                                                        \
+    for (; row + count <= rows; row += count) {                                            \
+        multiply_sets(sums, columns, count, chunk, panel, rows, row, set_stride, how);     \
+        sums += count * columns;                                                           \
+    }
+        if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) { ROWS(APUS_ROWS) }
+        ROWS(APUS_ROWS_PER_16)
+        ROWS(2)
+        ROWS(1)
+#undef ROWS
+    }
+}
+
+/// Brings `columns` vectors of outputs out into one set.
+APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int64_t column, int columns,
+                            int64_t first_block, int64_t blocks, vector_format format, tile_sizes sizes) {
+    int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
+    for (int i = 0; i < columns; i++) {
+        int part = (int)((column + i) % APUS_PARTS);
+        const uint8_t *tile = (const uint8_t *)args->weights + (column + i) / APUS_PARTS * tile_bytes;
+        for (int64_t block = first_block; block < first_block + blocks; block++) {
+            const uint8_t *body = tile + apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+            const uint8_t *paired = tile + apus_scale_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+            block_scales scales;
+            format.open(&scales, (const uint16_t *)paired, body, part);
+#pragma clang loop unroll(disable)
+            for (int index = 0; index < sizes.groups_per_block; index++) {
+                weight_group *target = out + ((block - first_block) * sizes.groups_per_block + index) * columns + i;
+                format.unpack(target, &scales, body, index, part);
+            }
+        }
+    }
+}
+
+/// `sets` times `columns` vectors of outputs from `column`, rows from `first`.
+APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, int columns, int64_t sets,
+                                  int64_t first, void *scratch, vector_format format, tile_sizes sizes) {
+    weight_group *weights = scratch;
+    vfloat *sums = (vfloat *)(weights + APUS_CHUNK_GROUPS * columns * sets);
+    int64_t rows = args->rows - first < APUS_ROWS_AT_ONCE ? args->rows - first : APUS_ROWS_AT_ONCE;
+    int64_t all_blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
+    int64_t step = APUS_CHUNK_GROUPS / sizes.groups_per_block;
+    memset(sums, 0, (size_t)(rows * columns * sets) * sizeof(vfloat));
+    for (int64_t block = 0; block < all_blocks; block += step) {
+        int64_t blocks = all_blocks - block < step ? all_blocks - block : step;
+        unpacked_chunk chunk = {weights, sets, block * sizes.groups_per_block, blocks * sizes.groups_per_block};
+        for (int64_t set = 0; set < sets; set++) {
+            unpack_set(weights + set * chunk.groups * columns, args, column + set * columns, columns, block, blocks,
+                       format, sizes);
+        }
+        (columns == 1 ? format.one_column : format.all_columns)(sums, chunk, args, first, first + rows);
+    }
+    for (int64_t i = 0; i < sets * columns; i++) {
+        for (int64_t row = 0; row < rows; row++) {
+            vfloat sum = sums[(i / columns * rows + row) * columns + i % columns];
+            store_sum(args, first + row, (column + i) * APUS_LANES, sum);
+        }
+    }
+}
+
+APUS_INLINE void multiply_many(const apus_matmul_args *args, int64_t begin, int64_t end, void *scratch,
+                               vector_format format, tile_sizes sizes) {
+    for (int64_t first = 0; first < args->rows; first += APUS_ROWS_AT_ONCE) {
+        int64_t column = begin * APUS_PARTS, last = end * APUS_PARTS;
+        while (last - column >= APUS_COLUMNS) {
+            int64_t sets = (last - column) / APUS_COLUMNS < APUS_SETS ? (last - column) / APUS_COLUMNS : APUS_SETS;
+            multiply_columns(args, column, APUS_COLUMNS, sets, first, scratch, format, sizes);
+            column += sets * APUS_COLUMNS;
+        }
+        if (column < last) { multiply_columns(args, column, 1, last - column, first, scratch, format, sizes); }
+    }
+}
+
+// MARK: Activations
+
+APUS_INLINE void quantize_group(const float *x, uint8_t *group, int64_t row, int64_t rows) {
+    vint largest = {};
+    vfloat values[APUS_GROUP / APUS_LANES];
+    for (int i = 0; i < APUS_GROUP / APUS_LANES; i++) {
+        values[i] = load_float(x + i * APUS_LANES);
+        largest = __builtin_elementwise_max(largest, (vint)values[i] & 0x7fffffff);
+    }
+    int32_t bits = __builtin_reduce_max(largest);
+    float a, scale = 0, r = 0;
+    memcpy(&a, &bits, sizeof a);
+    if (bits >= 0x7f800000) {
+        scale = NAN;
+    } else if (a >= 0x1p-100f) {
+        scale = a / 127;
+        r = 127 / a;
+    }
+    // A group without codes multiplies by zero; infinities and NaN, which would survive that, are masked out.
+    vint keep = (vint){} + (r > 0 ? -1 : 0);
+    int32_t sums[2] = {0, 0};
+    for (int i = 0; i < APUS_GROUP / APUS_LANES; i++) {
+        typedef int8_t bytes __attribute__((vector_size(APUS_LANES), aligned(1)));
+        vfloat scaled = (vfloat)((vint)(values[i] * r) & keep);
+        vint codes = __builtin_convertvector(__builtin_elementwise_rint(scaled), vint);
+        sums[i * APUS_LANES / 16] += __builtin_reduce_add(codes);
+        *(bytes *)(apus_panel_codes(group, row) + i * APUS_LANES) = __builtin_convertvector(codes, bytes);
+    }
+    ((float *)apus_panel_scales(group, rows))[row] = scale;
+    ((float *)apus_panel_sums(group, rows))[row] = scale * (float)(sums[0] + sums[1]);
+    ((int32_t *)apus_panel_half_sums(group, rows))[row] = int16_pair(sums[0], sums[1]);
+}
+
+APUS_INLINE void prepare_panels(const apus_prepare_args *args, int64_t begin, int64_t end) {
+    int64_t groups = args->inputs / APUS_GROUP;
+    for (int64_t panel = begin; panel < end; panel++) {
+        int64_t first = panel * APUS_PANEL_ROWS;
+        int64_t rows = args->rows - first < APUS_PANEL_ROWS ? args->rows - first : APUS_PANEL_ROWS;
+        uint8_t *target = (uint8_t *)args->panels + first * groups * APUS_PANEL_ROW_BYTES;
+        for (int64_t row = 0; row < rows; row++) {
+            const float *x = args->input + (first + row) * args->input_stride;
+            for (int64_t group = 0; group < groups; group++) {
+                quantize_group(x + group * APUS_GROUP, target + group * rows * APUS_PANEL_ROW_BYTES, row, rows);
+            }
+        }
+    }
+}

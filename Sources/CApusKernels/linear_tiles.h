@@ -1,0 +1,106 @@
+// How quantized weights and prepared activations lie in memory (design: a lane is an output).
+//
+// A tile holds 16 output rows of the file's bytes, rearranged so that one load of 64 bytes brings the same 4-byte word
+// of all 16 rows; not a byte is added. Where a block's header would break the alignment of 64 (a single
+// vector of 32 bytes), two blocks share one: the 64 bytes in front of a pair are its two vectors of scales. One stream
+// of addresses is what the CPU prefetches best; scales of a whole tile in front cost a tenth of the decode rate.
+#pragma once
+
+#include <stdint.h>
+
+#include "codecs/blocks.h"
+#include "include/apus_linear.h"
+
+#define APUS_TILE_ROWS 16
+#define APUS_GROUP 32         ///< elements of an activation group and of a weight block
+#define APUS_PANEL_ROWS 24    ///< rows of a full activation panel; the last panel holds the rest
+#define APUS_PANEL_ROW_BYTES 44  ///< per row and group: 32 codes, scale, scaled sum, two half sums
+
+/// A panel of n rows is a sequence of groups, each of n * 44 bytes: codes [n][32], scales s [n], t = s times the sum of
+/// the codes [n], sums of the two halves of 16 as pairs of int16 [n].
+static inline const uint8_t *_Nonnull apus_panel_codes(const uint8_t *_Nonnull group, int64_t row) {
+    return group + row * 32;
+}
+static inline const float *_Nonnull apus_panel_scales(const uint8_t *_Nonnull group, int64_t rows) {
+    return (const float *)(group + rows * 32);
+}
+static inline const float *_Nonnull apus_panel_sums(const uint8_t *_Nonnull group, int64_t rows) {
+    return (const float *)(group + rows * 36);
+}
+static inline const int32_t *_Nonnull apus_panel_half_sums(const uint8_t *_Nonnull group, int64_t rows) {
+    return (const int32_t *)(group + rows * 40);
+}
+
+// Bodies of the tile blocks. Words are those of the file's block, [word][row].
+
+typedef struct apus_q4_0_tile { uint32_t low[4][16]; } apus_q4_0_tile;  // also IQ4_NL; scales before the pair
+typedef struct apus_q4_1_tile { uint16_t d[16], m[16]; uint32_t low[4][16]; } apus_q4_1_tile;
+/// Bit s of byte e of `high` is bit 4 of element 4 s + e.
+typedef struct apus_q5_0_tile { uint32_t high[16], low[4][16]; } apus_q5_0_tile;  // scales before the pair
+typedef struct apus_q5_1_tile { uint16_t d[16], m[16]; uint32_t high[16], low[4][16]; } apus_q5_1_tile;
+/// Codes with 128 added.
+typedef struct apus_q8_0_tile { uint32_t codes[8][16]; } apus_q8_0_tile;  // scales before the pair
+typedef struct apus_q2_k_tile { uint16_t d[16], dmin[16]; uint32_t scales[4][16], low[16][16]; } apus_q2_k_tile;
+typedef struct apus_q3_k_tile { uint32_t scales[3][16], high[8][16], low[16][16]; } apus_q3_k_tile;  // scales before the pair
+typedef struct apus_q4_k_tile { uint16_t d[16], dmin[16]; uint32_t scales[3][16], low[32][16]; } apus_q4_k_tile;
+typedef struct apus_q5_k_tile {
+    uint16_t d[16], dmin[16];
+    uint32_t scales[3][16], high[8][16], low[32][16];
+} apus_q5_k_tile;
+typedef struct apus_q6_k_tile { uint32_t scales[4][16], high[16][16], low[32][16]; } apus_q6_k_tile;  // scales before the pair
+typedef struct apus_iq4_xs_tile {
+    uint16_t d[16], scales_high[16];
+    uint32_t scales_low[16], low[32][16];
+} apus_iq4_xs_tile;
+
+typedef enum apus_tile_coding {
+    APUS_CODING_PLAIN = 0,
+    APUS_CODING_OFFSET_128 = 1,   ///< the top bit of each byte flipped: int8 becomes uint8 with 128 added
+    APUS_CODING_STEP_BITS = 2,    ///< 32 single bits, see apus_q5_0_tile
+} apus_tile_coding;
+
+/// `count` units of `width` bytes at `source` in a file block stand at `target` in the tile's block.
+typedef struct apus_tile_field {
+    uint16_t source, target;
+    uint8_t count, width, coding;
+} apus_tile_field;
+
+typedef struct apus_tile_layout {
+    int32_t type;
+    int32_t block_length, block_bytes;  ///< of the file's block
+    int32_t body_bytes;                 ///< of the tile's block
+    int32_t scale_source;               ///< where the file's block has the scale that stands before a pair; or -1
+    int32_t field_count;
+    apus_tile_field fields[6];
+} apus_tile_layout;
+
+/// The layout of a quantized GGUF type.
+const apus_tile_layout *_Nonnull apus_tile_layout_for_type(int32_t type);
+
+/// Where a pair of blocks begins, and its scales where it has them.
+static inline int64_t apus_pair_offset(int64_t scale_bytes, int64_t body_bytes, int64_t block) {
+    return block / 2 * (scale_bytes + 2 * body_bytes);
+}
+
+/// Where the body of a block begins; `scale_bytes` is 64 or 0.
+static inline int64_t apus_body_offset(int64_t scale_bytes, int64_t body_bytes, int64_t block) {
+    return apus_pair_offset(scale_bytes, body_bytes, block) + scale_bytes + block % 2 * body_bytes;
+}
+
+/// Where the scales of a block with scale_bytes 64 begin.
+static inline int64_t apus_scale_offset(int64_t scale_bytes, int64_t body_bytes, int64_t block) {
+    return apus_pair_offset(scale_bytes, body_bytes, block) + block % 2 * 32;
+}
+
+static inline int64_t apus_pair_scale_bytes(const apus_tile_layout *_Nonnull layout) {
+    return layout->scale_source < 0 ? 0 : 64;
+}
+
+int64_t apus_tile_bytes(const apus_tile_layout *_Nonnull layout, int64_t inputs);
+
+/// One row's block as it stood in the file.
+void apus_tile_gather(const apus_tile_layout *_Nonnull layout, const uint8_t *_Nonnull tile, int64_t block,
+                      int64_t row, uint8_t *_Nonnull output);
+
+/// The entry of a quantized type without its matmul: sizes, pack and unpack_row are the same on every tier.
+void apus_fill_quantized_format(apus_format *_Nonnull format, int32_t type);

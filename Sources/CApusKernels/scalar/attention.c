@@ -1,0 +1,249 @@
+// Attention, scalar tier: numbers.md, section 6, one query row and one block at a time.
+#include "apus_kernels.h"
+
+#include "../attention_blocks.h"
+#include "../tiers.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+#define MAX_DIMENSION APUS_MAX_HEAD_DIMENSION
+#define MAX_GROUPS (MAX_DIMENSION / 32)
+
+// MARK: append
+
+static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            uint16_t *keys = (uint16_t *)((char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension));
+            uint16_t *values = keys + APUS_KV_BLOCK * dimension + key * padded;
+            for (int64_t d = 0; d < dimension; d++) keys[apus_half_key_index(dimension, key, d)] = apus_half_from_float(k[d]);
+            for (int64_t d = 0; d < padded; d++) values[d] = d < dimension ? apus_half_from_float(v[d]) : 0;
+        }
+    }
+}
+
+/// Codes of `count` values (a group of section 2) and the scale, before any rounding to f16.
+static float quantize(const float *x, int64_t count, int8_t *codes) {
+    uint32_t largest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = apus_bits(x[i]) & 0x7fffffff;
+        if (bits > largest) largest = bits;
+    }
+    memset(codes, 0, (size_t)count);
+    if (largest >= 0x7f800000) return NAN;
+    if (apus_float(largest) < 0x1p-100f) return 0.0f;
+    float r = 127.0f / apus_float(largest);
+    for (int64_t i = 0; i < count; i++) codes[i] = (int8_t)rintf(x[i] * r);
+    return apus_float(largest) / 127.0f;
+}
+
+static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
+            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
+            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
+            for (int64_t d = dimension; d < padded; d++) values[apus_code_value_index(dimension, key, d)] = 0;
+            for (int64_t group = 0; group < groups; group++) {
+                int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
+                int8_t codes[32];
+                key_scales[group * APUS_KV_BLOCK + key] = apus_half_from_float(quantize(k + first, count, codes));
+                for (int64_t i = 0; i < count; i++) {
+                    keys[apus_code_key_index(dimension, key, first + i)] = (uint8_t)(codes[i] + 128);
+                }
+                value_scales[group * APUS_KV_BLOCK + key] = apus_half_from_float(quantize(v + first, count, codes));
+                for (int64_t i = 0; i < count; i++) {
+                    values[apus_code_value_index(dimension, key, first + i)] = codes[i];
+                }
+            }
+        }
+    }
+}
+
+// MARK: one row and one block
+
+/// A row's state: (M, L, O) of section 6.
+typedef struct state {
+    float max, sum, out[MAX_DIMENSION];
+} state;
+
+static void clear(state *s, int64_t dimension) {
+    s->max = -INFINITY;
+    s->sum = 0;
+    for (int64_t d = 0; d < dimension; d++) s->out[d] = 0;
+}
+
+static void merge_into(state *all, float max, float sum, const float *out, int64_t dimension) {
+    float both = all->max > max ? all->max : max;
+    float alpha = apus_exp(all->max - both), beta = apus_exp(max - both);
+    all->max = both;
+    all->sum = fmaf(all->sum, alpha, sum * beta);
+    for (int64_t d = 0; d < dimension; d++) all->out[d] = fmaf(all->out[d], alpha, out[d] * beta);
+}
+
+/// Weights of the visible keys (+0 elsewhere), their maximum and sum.
+static void softmax(const float *scores, apus_key_range range, float *weights, float *max, float *sum) {
+    float lanes[16] = {0};
+    *max = -INFINITY;
+    for (int32_t j = range.begin; j < range.end; j++) *max = scores[j] > *max ? scores[j] : *max;
+    for (int32_t j = 0; j < APUS_KV_BLOCK; j++) {
+        weights[j] = j >= range.begin && j < range.end ? apus_exp(scores[j] - *max) : 0.0f;
+        lanes[j % 16] += weights[j];
+    }
+    *sum = apus_tree(lanes);
+}
+
+/// A row of queries, times the scale; for q8_0 its codes and scales.
+typedef struct query_row {
+    float values[MAX_DIMENSION];
+    int8_t codes[MAX_DIMENSION];
+    float scales[MAX_GROUPS];
+} query_row;
+
+static void block_f16(const query_row *q, const char *block, int64_t dimension, apus_key_range range, state *result) {
+    const uint16_t *keys = (const uint16_t *)block, *values = keys + APUS_KV_BLOCK * dimension;
+    float scores[APUS_KV_BLOCK] = {0}, weights[APUS_KV_BLOCK];
+    for (int32_t j = range.begin; j < range.end; j++) {
+        for (int64_t d = 0; d < dimension; d++) {
+            float k = apus_float_from_half(keys[apus_half_key_index(dimension, j, d)]);
+            scores[j] = fmaf(q->values[d], k, scores[j]);
+        }
+    }
+    softmax(scores, range, weights, &result->max, &result->sum);
+    for (int64_t d = 0; d < dimension; d++) result->out[d] = 0;
+    for (int32_t j = range.begin; j < range.end; j++) {
+        for (int64_t d = 0; d < dimension; d++) {
+            float v = apus_float_from_half(values[j * apus_padded(dimension) + d]);
+            result->out[d] = fmaf(weights[j], v, result->out[d]);
+        }
+    }
+}
+
+static void block_q8(const query_row *q, const char *block, int64_t dimension, apus_key_range range, state *result) {
+    const uint8_t *keys = (const uint8_t *)block;
+    const int8_t *values = (const int8_t *)block + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+    const uint16_t *key_scales = (const uint16_t *)(keys + APUS_KV_BLOCK * dimension);
+    const uint16_t *value_scales = (const uint16_t *)(values + APUS_KV_BLOCK * apus_padded(dimension));
+    float scores[APUS_KV_BLOCK] = {0}, weights[APUS_KV_BLOCK], scaled[APUS_KV_BLOCK];
+    int8_t codes[APUS_KV_BLOCK];
+    for (int64_t group = 0; group < apus_groups(dimension); group++) {
+        int64_t first = 32 * group, end = first + 32 < dimension ? first + 32 : dimension;
+        for (int32_t j = range.begin; j < range.end; j++) {
+            int32_t dot = 0;
+            for (int64_t d = first; d < end; d++) {
+                dot += q->codes[d] * ((int32_t)keys[apus_code_key_index(dimension, j, d)] - 128);
+            }
+            float key_scale = apus_float_from_half(key_scales[group * APUS_KV_BLOCK + j]);
+            scores[j] = fmaf((float)dot, q->scales[group] * key_scale, scores[j]);
+        }
+    }
+    softmax(scores, range, weights, &result->max, &result->sum);
+    for (int64_t group = 0; group < apus_groups(dimension); group++) {
+        for (int32_t j = 0; j < APUS_KV_BLOCK; j++) {
+            int visible = j >= range.begin && j < range.end;
+            scaled[j] = visible ? weights[j] * apus_float_from_half(value_scales[group * APUS_KV_BLOCK + j]) : 0.0f;
+        }
+        float scale = quantize(scaled, APUS_KV_BLOCK, codes);
+        for (int64_t d = 32 * group; d < dimension && d < 32 * group + 32; d++) {
+            int32_t dot = 0;
+            for (int32_t j = range.begin; j < range.end; j++) {
+                dot += codes[j] * values[apus_code_value_index(dimension, j, d)];
+            }
+            result->out[d] = (float)dot * scale;
+        }
+    }
+}
+
+// MARK: units
+
+APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t end, apus_kv_type type) {
+    int64_t dimension = args->head_dimension;
+    for (int64_t index = begin; index < end; index++) {
+        apus_attend_unit unit = apus_attend_unit_at(args, index);
+        for (int64_t row = 0; row < unit.rows; row++) {
+            const float *input = apus_unit_query(args, &unit, row);
+            int64_t position = apus_unit_position(&unit, row);
+            query_row q;
+            state all, span_state, block_state;
+            for (int64_t d = 0; d < dimension; d++) q.values[d] = input[d] * args->scale;
+            for (int64_t group = 0; type == APUS_KV_Q8_0 && group < apus_groups(dimension); group++) {
+                int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
+                q.scales[group] = quantize(q.values + first, count, q.codes + first);
+            }
+            clear(&all, dimension);
+            for (int64_t span = unit.first_span; span < unit.end_span; span++) {
+                apus_block_range blocks = apus_visible_blocks(position, position, args->window, span);
+                clear(&span_state, dimension);
+                for (int64_t block = blocks.begin; block < blocks.end; block++) {
+                    apus_key_range range = apus_visible_keys(position, args->window, block);
+                    const char *data = apus_unit_block(args, &unit, type, block);
+                    if (type == APUS_KV_F16) {
+                        block_f16(&q, data, dimension, range, &block_state);
+                    } else {
+                        block_q8(&q, data, dimension, range, &block_state);
+                    }
+                    merge_into(&span_state, block_state.max, block_state.sum, block_state.out, dimension);
+                }
+                if (unit.plan->splits) {
+                    float *slot = apus_unit_slot(args, &unit, row, span);
+                    memcpy(slot, span_state.out, (size_t)dimension * sizeof(float));
+                    slot[apus_padded(dimension)] = span_state.max;
+                    slot[apus_padded(dimension) + 1] = span_state.sum;
+                } else if (blocks.begin < blocks.end) {
+                    merge_into(&all, span_state.max, span_state.sum, span_state.out, dimension);
+                }
+            }
+            float *output = apus_unit_output(args, &unit, row);
+            for (int64_t d = 0; !unit.plan->splits && d < dimension; d++) output[d] = all.out[d] / all.sum;
+        }
+    }
+}
+
+static void attend_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    attend(args, begin, end, APUS_KV_F16);
+}
+
+static void attend_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    attend(args, begin, end, APUS_KV_Q8_0);
+}
+
+static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_attention_args *args = pointer;
+    int64_t dimension = args->head_dimension;
+    for (int64_t index = begin; index < end; index++) {
+        apus_merge_unit unit = apus_merge_unit_at(args, index);
+        state all;
+        clear(&all, dimension);
+        for (int64_t i = 0; i < unit.plan->spans; i++) {
+            const float *slot = apus_slot(args, unit.plan, unit.row, unit.head, unit.plan->first_span + i);
+            const float *ends = slot + apus_padded(dimension);
+            if (ends[1] != 0) merge_into(&all, ends[0], ends[1], slot, dimension);
+        }
+        float *output = unit.slice->output + unit.row * args->output_stride + unit.head * dimension;
+        for (int64_t d = 0; d < dimension; d++) output[d] = all.out[d] / all.sum;
+    }
+}
+
+void apus_attention_fill_scalar(apus_kernels *table) {
+    table->attention = (apus_attention_kernels){
+        .append = {append_f16, append_q8},
+        .attend = {attend_f16, attend_q8},
+        .merge = merge,
+    };
+}

@@ -1,0 +1,102 @@
+// How attention is cut into units. A plan depends on shapes alone, never on threads.
+#include "../attention_blocks.h"
+
+/// Up to this many (row, head) pairs a step's long contexts are split into spans; above it row tiles are units enough.
+#define SPLIT_LIMIT 512
+/// Enough units for 64 threads to balance.
+#define UNITS_WANTED 128
+#define TILE_ROWS_LEAST 24
+
+int64_t apus_kv_block_bytes(apus_kv_type type, int64_t kv_heads, int64_t head_dimension) {
+    return kv_heads * apus_head_bytes(type, head_dimension);
+}
+
+int64_t apus_attention_partial_bytes(int64_t rows, int64_t positions, int64_t query_heads, int64_t head_dimension) {
+    int64_t pairs = rows * query_heads, spans = (positions + APUS_KV_SPAN - 1) / APUS_KV_SPAN;
+    if (pairs > SPLIT_LIMIT) pairs = SPLIT_LIMIT > query_heads ? SPLIT_LIMIT : query_heads;
+    return apus_plan_bytes(rows) + pairs * spans * apus_slot_floats(head_dimension) * (int64_t)sizeof(float);
+}
+
+static int64_t unit_count(const apus_attention_args *args, int64_t tile_rows) {
+    int64_t group = args->query_heads / args->kv_heads, units = 0;
+    for (int64_t i = 0; i < args->slice_count; i++) {
+        units += args->kv_heads * ((args->slices[i].rows * group + tile_rows - 1) / tile_rows);
+    }
+    return units;
+}
+
+int64_t apus_attend_units(const apus_attention_args *args) {
+    apus_attention_plan *plan = args->partials;
+    int64_t group = args->query_heads / args->kv_heads, rows = 0;
+    for (int64_t i = 0; i < args->slice_count; i++) rows += args->slices[i].rows;
+    int32_t splits = rows == 1 || rows * args->query_heads <= SPLIT_LIMIT;
+    int32_t tile_rows = APUS_TILE_ROWS;
+    while (!splits && tile_rows > TILE_ROWS_LEAST && unit_count(args, tile_rows) < UNITS_WANTED) tile_rows /= 2;
+    int64_t units = 0, merge_units = 0, partials = 0;
+    for (int64_t i = 0; i < args->slice_count; i++) {
+        const apus_attention_slice *slice = &args->slices[i];
+        apus_slice_plan *own = &plan->slices[i];
+        int64_t first = args->window > 0 && slice->position >= args->window ? slice->position - args->window + 1 : 0;
+        own->first_unit = units;
+        own->first_merge_unit = merge_units;
+        own->first_partial = partials;
+        own->tile_rows = tile_rows;
+        own->tiles = (int32_t)((slice->rows * group + tile_rows - 1) / tile_rows);
+        own->first_span = (int32_t)(first / APUS_KV_SPAN);
+        own->spans = (int32_t)((slice->position + slice->rows - 1) / APUS_KV_SPAN) + 1 - own->first_span;
+        own->splits = splits && own->spans > 1;
+        own->reserved = 0;
+        units += args->kv_heads * own->tiles * (own->splits ? own->spans : 1);
+        if (own->splits) {
+            merge_units += slice->rows * args->query_heads;
+            partials += slice->rows * args->query_heads * own->spans;
+        }
+    }
+    plan->units = units;
+    plan->merge_units = merge_units;
+    return units;
+}
+
+int64_t apus_merge_units(const apus_attention_args *args) {
+    return ((const apus_attention_plan *)args->partials)->merge_units;
+}
+
+apus_attend_unit apus_attend_unit_at(const apus_attention_args *args, int64_t unit) {
+    const apus_slice_plan *plans = ((const apus_attention_plan *)args->partials)->slices;
+    int64_t low = 0, high = args->slice_count;
+    while (high - low > 1) {
+        int64_t middle = (low + high) / 2;
+        if (plans[middle].first_unit <= unit) low = middle; else high = middle;
+    }
+    const apus_slice_plan *plan = &plans[low];
+    int64_t group = args->query_heads / args->kv_heads, parts = plan->splits ? plan->spans : 1;
+    int64_t index = unit - plan->first_unit;
+    int64_t part = index % parts, tile = index / parts % plan->tiles;
+    int64_t first_row = tile * plan->tile_rows, rows = args->slices[low].rows * group - first_row;
+    return (apus_attend_unit){
+        .slice = &args->slices[low],
+        .plan = plan,
+        .kv_head = index / parts / plan->tiles,
+        .group = group,
+        .first_row = first_row,
+        .rows = rows < plan->tile_rows ? rows : plan->tile_rows,
+        .first_span = plan->first_span + (plan->splits ? part : 0),
+        .end_span = plan->first_span + (plan->splits ? part + 1 : plan->spans),
+    };
+}
+
+apus_merge_unit apus_merge_unit_at(const apus_attention_args *args, int64_t unit) {
+    const apus_slice_plan *plans = ((const apus_attention_plan *)args->partials)->slices;
+    int64_t low = 0, high = args->slice_count;
+    while (high - low > 1) {
+        int64_t middle = (low + high) / 2;
+        if (plans[middle].first_merge_unit <= unit) low = middle; else high = middle;
+    }
+    int64_t index = unit - plans[low].first_merge_unit;
+    return (apus_merge_unit){
+        .slice = &args->slices[low],
+        .plan = &plans[low],
+        .row = index / args->query_heads,
+        .head = index % args->query_heads,
+    };
+}

@@ -1,0 +1,545 @@
+// Attention, AVX2 tier (AVX2, FMA, F16C): a lane is a key for scores, a dimension for values; rows x two vectors of
+// accumulators.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "apus_kernels.h"
+
+#include "../tiers.h"
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+#include "../attention_tiles.h"
+#include "math_avx2.h"
+
+#define F16_ROWS 6
+#define Q8_ROWS 4
+#define MAX_GROUPS (APUS_MAX_HEAD_DIMENSION / 32)
+
+// MARK: softmax and merging
+
+APUS_INLINE __m256 range_mask_8(apus_key_range range, int32_t first) {
+    __m256i keys = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(first));
+    __m256i from_begin = _mm256_cmpgt_epi32(keys, _mm256_set1_epi32(range.begin - 1));
+    __m256i below_end = _mm256_cmpgt_epi32(_mm256_set1_epi32(range.end), keys);
+    return _mm256_castsi256_ps(_mm256_and_si256(from_begin, below_end));
+}
+
+APUS_INLINE float largest_lane(__m256 x) {
+    __m128 t4 = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    __m128 t2 = _mm_max_ps(t4, _mm_movehl_ps(t4, t4));
+    return _mm_cvtss_f32(_mm_max_ss(t2, _mm_movehdup_ps(t2)));
+}
+
+/// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
+APUS_INLINE void softmax_row(panel *p, int r) {
+    __m256 lowest = _mm256_set1_ps(-INFINITY), max = lowest, low = _mm256_setzero_ps(), high = low;
+    for (int32_t i = 0; i < APUS_KV_BLOCK; i += 8) {
+        __m256 scores = _mm256_load_ps(p->weights[r] + i);
+        max = _mm256_max_ps(max, _mm256_blendv_ps(lowest, scores, range_mask_8(p->ranges[r], i)));
+    }
+    p->max[r] = largest_lane(max);
+    max = _mm256_set1_ps(p->max[r]);
+    for (int32_t i = 0; i < APUS_KV_BLOCK; i += 16) {
+        __m256 a = apus_exp_nonpositive_avx2(_mm256_sub_ps(_mm256_load_ps(p->weights[r] + i), max));
+        __m256 b = apus_exp_nonpositive_avx2(_mm256_sub_ps(_mm256_load_ps(p->weights[r] + i + 8), max));
+        a = _mm256_and_ps(a, range_mask_8(p->ranges[r], i));
+        b = _mm256_and_ps(b, range_mask_8(p->ranges[r], i + 8));
+        _mm256_store_ps(p->weights[r] + i, a);
+        _mm256_store_ps(p->weights[r] + i + 8, b);
+        low = _mm256_add_ps(low, a);
+        high = _mm256_add_ps(high, b);
+    }
+    p->sum[r] = apus_tree_avx2(low, high);
+}
+
+/// Merges maxima and sums of up to 8 rows into `state` from `row` on; leaves the factors of section 6.
+APUS_INLINE void merge_sums(tile_state state, int64_t row, __m256i contributing, __m256 max, __m256 sum, float *alpha,
+                            float *beta) {
+    __m256 old = _mm256_loadu_ps(state.max + row), both = _mm256_max_ps(old, max);
+    __m256 a = apus_exp_nonpositive_avx2(_mm256_sub_ps(old, both));
+    __m256 b = apus_exp_nonpositive_avx2(_mm256_sub_ps(max, both));
+    sum = _mm256_fmadd_ps(_mm256_loadu_ps(state.sum + row), a, _mm256_mul_ps(sum, b));
+    _mm256_maskstore_ps(state.max + row, contributing, both);
+    _mm256_maskstore_ps(state.sum + row, contributing, sum);
+    _mm256_store_ps(alpha, a);
+    _mm256_store_ps(beta, b);
+}
+
+APUS_INLINE void merge_panel(panel *p, tile_state state, int64_t row) {
+    _Alignas(32) int32_t contributing[8] = {0};
+    for (int32_t r = 0; r < p->rows; r++) contributing[r] = p->ranges[r].end > p->ranges[r].begin ? -1 : 0;
+    merge_sums(state, row, _mm256_load_si256((const __m256i *)contributing), _mm256_load_ps(p->max), _mm256_load_ps(p->sum),
+               p->alpha, p->beta);
+}
+
+APUS_INLINE void merge_out(float *out, const float *part, int64_t padded, float alpha, float beta) {
+    for (int64_t d = 0; d < padded; d += 8) {
+        __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(part + d), _mm256_set1_ps(beta));
+        _mm256_storeu_ps(out + d, _mm256_fmadd_ps(_mm256_loadu_ps(out + d), _mm256_set1_ps(alpha), scaled));
+    }
+}
+
+APUS_INLINE void clear_state(tile_state state, int64_t rows, int64_t padded) {
+    for (int64_t row = 0; row < rows; row += 8) {
+        _mm256_storeu_ps(state.max + row, _mm256_set1_ps(-INFINITY));
+        _mm256_storeu_ps(state.sum + row, _mm256_setzero_ps());
+    }
+    memset(state.out, 0, (size_t)(rows * padded) * sizeof(float));
+}
+
+/// Merges a finished span into the rows' result.
+APUS_INLINE void merge_state(tile_state all, tile_state part, int64_t rows, int64_t padded) {
+    _Alignas(32) float alpha[8], beta[8];
+    for (int64_t first = 0; first < rows; first += 8) {
+        __m256 max = _mm256_loadu_ps(part.max + first), sum = _mm256_loadu_ps(part.sum + first);
+        __m256 seen = _mm256_cmp_ps(sum, _mm256_setzero_ps(), _CMP_NEQ_UQ);
+        merge_sums(all, first, _mm256_castps_si256(seen), max, sum, alpha, beta);
+        for (int64_t r = 0; r < 8 && first + r < rows; r++) {
+            int64_t at = (first + r) * padded;
+            if (part.sum[first + r] != 0) merge_out(all.out + at, part.out + at, padded, alpha[r], beta[r]);
+        }
+    }
+}
+
+APUS_INLINE void divide_out(float *output, const float *out, float sum, int64_t dimension) {
+    for (int64_t d = 0; d < dimension; d += 8) {
+        _mm256_storeu_ps(output + d, _mm256_div_ps(_mm256_loadu_ps(out + d), _mm256_set1_ps(sum)));
+    }
+}
+
+APUS_INLINE void close_span(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t span) {
+    if (unit->plan->splits) {
+        store_partials(args, unit, t, span);
+    } else {
+        merge_state(t.all, t.span, unit->rows, apus_padded(args->head_dimension));
+    }
+}
+
+APUS_INLINE void close_unit(const apus_attention_args *args, const apus_attend_unit *unit, tile t) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = 0; row < unit->rows && !unit->plan->splits; row++) {
+        divide_out(apus_unit_output(args, unit, row), t.all.out + row * padded, t.all.sum[row], dimension);
+    }
+}
+
+static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    const apus_attention_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    tile t = carve_tile(scratch, padded);
+    __m256i first = _mm256_setr_epi32(-1, 0, 0, 0, 0, 0, 0, 0);
+    _Alignas(32) float alpha[8], beta[8];
+    for (int64_t index = begin; index < end; index++) {
+        apus_merge_unit unit = apus_merge_unit_at(args, index);
+        clear_state(t.all, 1, padded);
+        for (int64_t i = 0; i < unit.plan->spans; i++) {
+            const float *slot = apus_slot(args, unit.plan, unit.row, unit.head, unit.plan->first_span + i);
+            if (slot[padded + 1] == 0) continue;
+            merge_sums(t.all, 0, first, _mm256_set1_ps(slot[padded]), _mm256_set1_ps(slot[padded + 1]), alpha, beta);
+            merge_out(t.all.out, slot, padded, alpha[0], beta[0]);
+        }
+        divide_out(unit.slice->output + unit.row * args->output_stride + unit.head * dimension, t.all.out, t.all.sum[0], dimension);
+    }
+}
+
+// MARK: f16
+
+static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            char *block = (char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension);
+            uint16_t *keys = (uint16_t *)block + apus_half_key_index(dimension, key, 0);
+            uint16_t *values = (uint16_t *)block + APUS_KV_BLOCK * dimension + key * padded;
+            for (int64_t d = 0; d < dimension; d += 8) {
+                _Alignas(16) uint16_t halves[8];
+                _mm_store_si128((__m128i *)halves, _mm256_cvtps_ph(_mm256_loadu_ps(k + d), _MM_FROUND_TO_NEAREST_INT));
+                for (int64_t i = 0; i < 8; i++) keys[(d + i) * 16] = halves[i];
+                _mm_storeu_si128((__m128i *)(values + d), _mm256_cvtps_ph(_mm256_loadu_ps(v + d), _MM_FROUND_TO_NEAREST_INT));
+            }
+            for (int64_t d = dimension; d < padded; d++) values[d] = 0;
+        }
+    }
+}
+
+/// As in the AVX-512 tier: halves are widened in registers for few rows, else first into scratch.
+typedef enum source_kind { SOURCE_HALVES, SOURCE_FLOATS } source_kind;
+
+typedef struct source {
+    const void *keys, *values;
+    const char *next_keys;  ///< of the following block, to prefetch while the values are worked on
+} source;
+
+APUS_INLINE __m256 load_lanes(const void *from, int64_t index, source_kind kind) {
+    if (kind == SOURCE_FLOATS) return _mm256_load_ps((const float *)from + index);
+    return _mm256_cvtph_ps(_mm_load_si128((const __m128i *)((const uint16_t *)from + index)));
+}
+
+/// Scores of the panel's rows against tile `first` of 16 keys.
+APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int64_t first, int rows, source_kind kind) {
+    __m256 scores[F16_ROWS][2];
+    UNROLL for (int r = 0; r < rows; r++) scores[r][0] = scores[r][1] = _mm256_setzero_ps();
+    const char *ahead = (const char *)from.values + first * 32 * dimension;
+    for (int64_t d = 0; d < dimension; d++) {
+        int64_t index = (first * dimension + d) * 16;
+        __m256 a = load_lanes(from.keys, index, kind), b = load_lanes(from.keys, index + 8, kind);
+        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 32 * d, _MM_HINT_T1);
+        UNROLL for (int r = 0; r < rows; r++) {
+            __m256 q = _mm256_broadcast_ss(query + r * dimension + d);
+            scores[r][0] = _mm256_fmadd_ps(q, a, scores[r][0]);
+            scores[r][1] = _mm256_fmadd_ps(q, b, scores[r][1]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        _mm256_store_ps(p->weights[r] + 16 * first, scores[r][0]);
+        _mm256_store_ps(p->weights[r] + 16 * first + 8, scores[r][1]);
+    }
+}
+
+/// Rows [first, first + rows) of the panel: weights times values of keys in `range`, merged into `out`, 16 dimensions.
+APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
+                       int64_t start, float *out, source_kind kind) {
+    __m256 sums[F16_ROWS][2];
+    UNROLL for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
+    const char *ahead = from.next_keys + 128 * start;
+    for (int64_t j = range.begin; j < range.end; j++) {
+        int64_t index = j * padded + start;
+        __m256 a = load_lanes(from.values, index, kind), b = load_lanes(from.values, index + 8, kind);
+        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 32 * j, _MM_HINT_T1);
+        UNROLL for (int r = 0; r < rows; r++) {
+            __m256 weight = _mm256_broadcast_ss(p->weights[first + r] + j);
+            sums[r][0] = _mm256_fmadd_ps(weight, a, sums[r][0]);
+            sums[r][1] = _mm256_fmadd_ps(weight, b, sums[r][1]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        __m256 alpha = _mm256_set1_ps(p->alpha[first + r]), beta = _mm256_set1_ps(p->beta[first + r]);
+        float *row = out + (first + r) * padded + start;
+        UNROLL for (int v = 0; v < 2; v++) {
+            __m256 scaled = _mm256_mul_ps(sums[r][v], beta);
+            _mm256_store_ps(row + 8 * v, _mm256_fmadd_ps(_mm256_load_ps(row + 8 * v), alpha, scaled));
+        }
+    }
+}
+
+APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
+    int64_t padded = apus_padded(dimension);
+    float *out = t.span.out + row * padded;
+    for (int64_t first = 0; first < 4; first++) score(p, t.query + row * dimension, dimension, from, first, rows, kind);
+    for (int r = 0; r < rows; r++) softmax_row(p, r);
+    merge_panel(p, t.span, row);
+    for (int64_t start = 0; p->uniform && start < padded; start += 16) {
+        weigh(p, 0, rows, p->ranges[0], from, padded, start, out, kind);
+    }
+    for (int r = 0; r < rows && !p->uniform; r++) {
+        if (p->ranges[r].begin == p->ranges[r].end) continue;
+        for (int64_t start = 0; start < padded; start += 16) weigh(p, r, 1, p->ranges[r], from, padded, start, out, kind);
+    }
+}
+
+#define PANEL_F16(rows, kind)                                                                            \
+    static void panel_##kind##_##rows(panel *p, tile t, int64_t row, int64_t dimension, source from) {   \
+        panel_f16(p, t, row, dimension, from, rows, kind);                                               \
+    }
+PANEL_F16(1, SOURCE_HALVES)
+PANEL_F16(2, SOURCE_HALVES)
+PANEL_F16(3, SOURCE_HALVES)
+PANEL_F16(4, SOURCE_HALVES)
+PANEL_F16(5, SOURCE_HALVES)
+PANEL_F16(6, SOURCE_HALVES)
+PANEL_F16(1, SOURCE_FLOATS)
+PANEL_F16(2, SOURCE_FLOATS)
+PANEL_F16(3, SOURCE_FLOATS)
+PANEL_F16(4, SOURCE_FLOATS)
+PANEL_F16(5, SOURCE_FLOATS)
+PANEL_F16(6, SOURCE_FLOATS)
+
+typedef void (*panel_f16_kernel)(panel *p, tile t, int64_t row, int64_t dimension, source from);
+
+/// By source_kind and rows.
+static const panel_f16_kernel panels_f16[2][F16_ROWS] = {
+    {panel_SOURCE_HALVES_1, panel_SOURCE_HALVES_2, panel_SOURCE_HALVES_3, panel_SOURCE_HALVES_4, panel_SOURCE_HALVES_5,
+     panel_SOURCE_HALVES_6},
+    {panel_SOURCE_FLOATS_1, panel_SOURCE_FLOATS_2, panel_SOURCE_FLOATS_3, panel_SOURCE_FLOATS_4, panel_SOURCE_FLOATS_5,
+     panel_SOURCE_FLOATS_6},
+};
+
+static void widen(const uint16_t *from, float *to, int64_t count) {
+    for (int64_t i = 0; i < count; i += 8) _mm256_store_ps(to + i, load_lanes(from, i, SOURCE_HALVES));
+}
+
+/// One block for all rows of a unit.
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block, int64_t next) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    source_kind kind = unit->rows > F16_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
+    const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
+    source from = {data, data + APUS_KV_BLOCK * dimension, apus_unit_block(args, unit, APUS_KV_F16, next)};
+    if (kind == SOURCE_FLOATS) {
+        float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
+        widen(from.keys, keys, APUS_KV_BLOCK * dimension);
+        widen(from.values, values, APUS_KV_BLOCK * padded);
+        from.keys = keys;
+        from.values = values;
+    }
+    panel p;
+    memset(p.max, 0, sizeof p.max);
+    memset(p.sum, 0, sizeof p.sum);
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = panel_rows(row, unit->rows, F16_ROWS);
+        if (open_panel(&p, t.positions + row, rows, args->window, block)) panels_f16[kind][rows - 1](&p, t, row, dimension, from);
+    }
+}
+
+// MARK: q8_0
+
+APUS_INLINE __m256i magnitude(__m256 x) {
+    return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
+}
+
+APUS_INLINE uint32_t largest_bits(__m256i x) {
+    __m128i t4 = _mm_max_epu32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+    __m128i t2 = _mm_max_epu32(t4, _mm_shuffle_epi32(t4, 0x4e));
+    return (uint32_t)_mm_cvtsi128_si32(_mm_max_epu32(t2, _mm_shuffle_epi32(t2, 0xb1)));
+}
+
+/// Codes of `count` values, a multiple of 8 up to 64, and their scale: a group of section 2.
+APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t *codes) {
+    __m256i most = _mm256_setzero_si256();
+    for (int64_t i = 0; i < count; i += 8) most = _mm256_max_epu32(most, magnitude(_mm256_loadu_ps(x + i)));
+    uint32_t largest = largest_bits(most);
+    if (largest >= 0x7f800000 || apus_float(largest) < 0x1p-100f) {
+        memset(codes, 0, (size_t)count);
+        return largest >= 0x7f800000 ? NAN : 0.0f;
+    }
+    __m256 r = _mm256_set1_ps(127.0f / apus_float(largest));
+    for (int64_t i = 0; i < count; i += 8) {
+        __m256i c = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), r));
+        __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(c), _mm256_extracti128_si256(c, 1));
+        _mm_storel_epi64((__m128i *)(codes + i), _mm_packs_epi16(words, words));
+    }
+    return apus_float(largest) / 127.0f;
+}
+
+static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
+            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
+            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
+            for (int64_t d = 0; d < dimension; d += 32) {
+                int8_t codes[32] = {0};
+                int64_t at = d / 32 * APUS_KV_BLOCK + key, count = dimension - d < 32 ? dimension - d : 32;
+                key_scales[at] = apus_half_from_float(quantize_group(k + d, count, codes));
+                for (int64_t i = 0; i < count; i += 4) {
+                    uint32_t four;
+                    memcpy(&four, codes + i, 4);
+                    four ^= 0x80808080;
+                    memcpy(keys + apus_code_key_index(dimension, key, d + i), &four, 4);
+                }
+                memset(codes, 0, sizeof codes);
+                value_scales[at] = apus_half_from_float(quantize_group(v + d, count, codes));
+                for (int64_t i = 0; i < 32 && d + i < padded; i++) values[apus_code_value_index(dimension, key, d + i)] = codes[i];
+            }
+        }
+    }
+}
+
+/// A unit's queries as codes.
+typedef struct query_codes {
+    int8_t *codes;  ///< rows x dimension
+    float *scales;  ///< rows x groups
+} query_codes;
+
+typedef struct source_q8 {
+    const uint8_t *keys;
+    const int8_t *values;
+    const float *key_scales, *value_scales;  ///< widened, [group][key]
+} source_q8;
+
+/// Four products per lane of bytes whose magnitudes stay at or below 127: no pair exceeds 16 bits.
+APUS_INLINE __m256i dot(__m256i sums, __m256i positive, __m256i codes) {
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(positive, codes), _mm256_set1_epi16(1)));
+}
+
+/// Scores of the panel's rows against tile `first` of 16 keys.
+APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first, int rows) {
+    int64_t groups = apus_groups(dimension);
+    const uint8_t *keys = from->keys + first * 16 * dimension;
+    __m256i offset = _mm256_set1_epi8(-128);
+    for (int64_t group = 0; group < groups; group++) {
+        int64_t end = 32 * group + 32 < dimension ? 32 * group + 32 : dimension;
+        __m256i dots[Q8_ROWS][2];
+        UNROLL for (int r = 0; r < rows; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
+        for (int64_t d = 32 * group; d < end; d += 4) {
+            __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(keys + 16 * d)), offset);
+            __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(keys + 16 * d + 32)), offset);
+            UNROLL for (int r = 0; r < rows; r++) {
+                int32_t four;
+                memcpy(&four, q.codes + (row + r) * dimension + d, 4);
+                __m256i codes = _mm256_set1_epi32(four), positive = _mm256_abs_epi8(codes);
+                dots[r][0] = dot(dots[r][0], positive, _mm256_sign_epi8(a, codes));
+                dots[r][1] = dot(dots[r][1], positive, _mm256_sign_epi8(b, codes));
+            }
+        }
+        UNROLL for (int r = 0; r < rows; r++) {
+            __m256 scale = _mm256_set1_ps(q.scales[(row + r) * groups + group]);
+            UNROLL for (int v = 0; v < 2; v++) {
+                float *scores = p->weights[r] + 16 * first + 8 * v;
+                __m256 key_scales = _mm256_load_ps(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 8 * v);
+                __m256 before = group == 0 ? _mm256_setzero_ps() : _mm256_load_ps(scores);
+                _mm256_store_ps(scores, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][v]), _mm256_mul_ps(scale, key_scales), before));
+            }
+        }
+    }
+}
+
+/// One value group: the panel's weights times its scales as codes, times the values, merged into `out`.
+APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded, int64_t group, int rows, float *out) {
+    _Alignas(32) int8_t codes[Q8_ROWS][APUS_KV_BLOCK];
+    float scales[Q8_ROWS];
+    UNROLL for (int r = 0; r < rows; r++) {
+        _Alignas(32) float scaled[APUS_KV_BLOCK];
+        for (int32_t j = 0; j < APUS_KV_BLOCK; j += 8) {
+            __m256 w = _mm256_mul_ps(_mm256_load_ps(p->weights[r] + j), _mm256_load_ps(from->value_scales + group * APUS_KV_BLOCK + j));
+            _mm256_store_ps(scaled + j, _mm256_and_ps(w, range_mask_8(p->ranges[r], j)));
+        }
+        scales[r] = quantize_group(scaled, APUS_KV_BLOCK, codes[r]);
+    }
+    for (int64_t start = 32 * group; start < padded && start < 32 * group + 32; start += 16) {
+        __m256i dots[Q8_ROWS][2];
+        UNROLL for (int r = 0; r < rows; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
+        for (int64_t key = 0; key < APUS_KV_BLOCK; key += 4) {
+            const int8_t *values = from->values + key * padded + 4 * start;
+            __m256i a = _mm256_loadu_si256((const __m256i *)values), b = _mm256_loadu_si256((const __m256i *)(values + 32));
+            UNROLL for (int r = 0; r < rows; r++) {
+                int32_t four;
+                memcpy(&four, codes[r] + key, 4);
+                __m256i weights = _mm256_set1_epi32(four);
+                dots[r][0] = dot(dots[r][0], weights, a);
+                dots[r][1] = dot(dots[r][1], weights, b);
+            }
+        }
+        UNROLL for (int r = 0; r < rows; r++) {
+            if (p->ranges[r].begin == p->ranges[r].end) continue;
+            UNROLL for (int v = 0; v < 2; v++) {
+                float *to = out + r * padded + start + 8 * v;
+                __m256 part = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[r][v]), _mm256_set1_ps(scales[r]));
+                part = _mm256_mul_ps(part, _mm256_set1_ps(p->beta[r]));
+                _mm256_store_ps(to, _mm256_fmadd_ps(_mm256_load_ps(to), _mm256_set1_ps(p->alpha[r]), part));
+            }
+        }
+    }
+}
+
+APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int rows) {
+    int64_t padded = apus_padded(dimension);
+    for (int64_t first = 0; first < 4; first++) score_q8(p, q, row, dimension, from, first, rows);
+    for (int r = 0; r < rows; r++) softmax_row(p, r);
+    merge_panel(p, t.span, row);
+    for (int64_t group = 0; group < apus_groups(dimension); group++) {
+        weigh_q8(p, from, padded, group, rows, t.span.out + row * padded);
+    }
+}
+
+#define PANEL_Q8(rows)                                                                                                      \
+    static void panel_q8_##rows(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from) {   \
+        panel_q8(p, t, q, row, dimension, from, rows);                                                                      \
+    }
+PANEL_Q8(1)
+PANEL_Q8(2)
+PANEL_Q8(3)
+PANEL_Q8(4)
+
+typedef void (*panel_q8_kernel)(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from);
+
+static const panel_q8_kernel panels_q8[Q8_ROWS] = {panel_q8_1, panel_q8_2, panel_q8_3, panel_q8_4};
+
+/// One block for all rows of a unit; `scales` is scratch.
+static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q, float *scales,
+                     int64_t block) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
+    const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
+    const char *values = data + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK};
+    widen((const uint16_t *)(data + APUS_KV_BLOCK * dimension), scales, groups * APUS_KV_BLOCK);
+    widen((const uint16_t *)(values + APUS_KV_BLOCK * padded), scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
+    panel p;
+    memset(p.max, 0, sizeof p.max);
+    memset(p.sum, 0, sizeof p.sum);
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = panel_rows(row, unit->rows, Q8_ROWS);
+        if (open_panel(&p, t.positions + row, rows, args->window, block)) panels_q8[rows - 1](&p, t, q, row, dimension, &from);
+    }
+}
+
+// MARK: units
+
+APUS_INLINE query_codes load_codes(tile t, float *scales, int64_t rows, int64_t dimension) {
+    int64_t groups = apus_groups(dimension);
+    query_codes q = {.scales = scales, .codes = (int8_t *)(scales + APUS_TILE_ROWS * groups)};
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t d = 0; d < dimension; d += 32) {
+            int64_t count = dimension - d < 32 ? dimension - d : 32, at = row * dimension + d;
+            q.scales[row * groups + d / 32] = quantize_group(t.query + at, count, q.codes + at);
+        }
+    }
+    return q;
+}
+
+APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t end, void *scratch, apus_kv_type type) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    tile t = carve_tile(scratch, padded);
+    float *block_scales = (float *)t.rest, *query_scales = block_scales + 2 * apus_groups(dimension) * APUS_KV_BLOCK;
+    query_codes q = {0};
+    for (int64_t index = begin; index < end; index++) {
+        apus_attend_unit unit = apus_attend_unit_at(args, index);
+        load_rows(args, &unit, t);
+        if (type == APUS_KV_Q8_0) q = load_codes(t, query_scales, unit.rows, dimension);
+        if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
+        for (int64_t span = unit.first_span; span < unit.end_span; span++) {
+            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            clear_state(t.span, unit.rows, padded);
+            for (int64_t block = blocks.begin; block < blocks.end; block++) {
+                if (type == APUS_KV_F16) {
+                    block_f16(args, &unit, t, block, block + 1 < blocks.end ? block + 1 : block);
+                } else {
+                    block_q8(args, &unit, t, q, block_scales, block);
+                }
+            }
+            close_span(args, &unit, t, span);
+        }
+        close_unit(args, &unit, t);
+    }
+}
+
+static void attend_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_F16);
+}
+
+static void attend_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_Q8_0);
+}
+
+void apus_attention_fill_avx2(apus_kernels *table) {
+    table->attention = (apus_attention_kernels){
+        .append = {append_f16, append_q8},
+        .attend = {attend_f16, attend_q8},
+        .merge = merge,
+    };
+}
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,304 @@
+// Attention, AVX-512 tier (F, BW, DQ, VL): a lane is a key for scores, a dimension for values.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "apus_kernels.h"
+
+#include "../tiers.h"
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
+
+#include "attention_avx512.h"
+
+// MARK: append
+
+static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            char *block = (char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension);
+            uint16_t *keys = (uint16_t *)block + apus_half_key_index(dimension, key, 0);
+            uint16_t *values = (uint16_t *)block + APUS_KV_BLOCK * dimension + key * padded;
+            for (int64_t d = 0; d < dimension; d += 16) {
+                _Alignas(32) uint16_t halves[16];
+                __mmask16 tail = apus_tail_avx512(dimension - d);
+                __m512 x = _mm512_maskz_loadu_ps(tail, k + d);
+                _mm256_store_si256((__m256i *)halves, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+                for (int64_t i = 0; i < 16 && d + i < dimension; i++) keys[(d + i) * 16] = halves[i];
+                x = _mm512_maskz_loadu_ps(tail, v + d);
+                _mm256_storeu_si256((__m256i *)(values + d), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+            }
+        }
+    }
+}
+
+// MARK: f16
+
+/// How a block's halves become floats: in registers for a unit of at most NARROW_ROWS rows, each vector once, so that
+/// decoding reads memory once and writes none; or first into scratch for all rows of a unit, in panels of WIDE_ROWS.
+typedef enum source_kind { SOURCE_HALVES, SOURCE_FLOATS } source_kind;
+
+#define NARROW_ROWS 12
+#define WIDE_ROWS 6
+
+/// A block's keys and values of one KV head, in the layout of attention_blocks.h. Memory is prefetched half a block
+/// ahead, into L2: a block of a wide head would fill L1.
+typedef struct source {
+    const void *keys, *values;
+    const char *next_keys;  ///< of the following block, to prefetch while the values are worked on
+} source;
+
+APUS_INLINE __m512 load_lanes(const void *from, int64_t index, source_kind kind) {
+    if (kind == SOURCE_FLOATS) return _mm512_load_ps((const float *)from + index);
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)((const uint16_t *)from + index)));
+}
+
+/// Scores of the panel's rows against `vectors` tiles of 16 keys from tile `first` on.
+APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int first, int vectors, int rows,
+                       source_kind kind) {
+    __m512 scores[PANEL_ROWS][4];
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int t = 0; t < vectors; t++) scores[r][t] = _mm512_setzero_ps();
+    }
+    const char *ahead = (const char *)from.values + first * 32 * dimension;
+    for (int64_t d = 0; d < dimension; d++) {
+        __m512 key[4];
+        UNROLL for (int t = 0; t < vectors; t++) key[t] = load_lanes(from.keys, ((first + t) * dimension + d) * 16, kind);
+        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * d, _MM_HINT_T1);
+        UNROLL for (int r = 0; r < rows; r++) {
+            __m512 q = _mm512_set1_ps(query[r * dimension + d]);
+            UNROLL for (int t = 0; t < vectors; t++) scores[r][t] = _mm512_fmadd_ps(q, key[t], scores[r][t]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int t = 0; t < vectors; t++) _mm512_store_ps(p->weights[r] + 16 * (first + t), scores[r][t]);
+    }
+}
+
+/// Rows [first, first + rows) of the panel: weights times values of keys in `range`, merged into `out`, for `vectors`
+/// vectors of dimensions from `start` on.
+APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
+                       int64_t start, int vectors, float *out, source_kind kind) {
+    __m512 sums[PANEL_ROWS][4];
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_setzero_ps();
+    }
+    const char *ahead = from.next_keys + 128 * start;
+    for (int64_t j = range.begin; j < range.end; j++) {
+        __m512 value[4];
+        UNROLL for (int v = 0; v < vectors; v++) value[v] = load_lanes(from.values, j * padded + start + 16 * v, kind);
+        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * j, _MM_HINT_T1);
+        UNROLL for (int r = 0; r < rows; r++) {
+            __m512 weight = _mm512_set1_ps(p->weights[first + r][j]);
+            UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_fmadd_ps(weight, value[v], sums[r][v]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        __m512 alpha = _mm512_set1_ps(p->alpha[first + r]), beta = _mm512_set1_ps(p->beta[first + r]);
+        float *row = out + (first + r) * padded + start;
+        UNROLL for (int v = 0; v < vectors; v++) {
+            __m512 merged = _mm512_fmadd_ps(_mm512_load_ps(row + 16 * v), alpha, _mm512_mul_ps(sums[r][v], beta));
+            _mm512_store_ps(row + 16 * v, merged);
+        }
+    }
+}
+
+APUS_INLINE void weigh_rows(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
+                            float *out, source_kind kind) {
+    int64_t start = 0;
+    for (; kind == SOURCE_FLOATS && start + 64 <= padded; start += 64) {
+        weigh(p, first, rows, range, from, padded, start, 4, out, kind);
+    }
+    for (; start + 32 <= padded; start += 32) weigh(p, first, rows, range, from, padded, start, 2, out, kind);
+    if (start < padded) weigh(p, first, rows, range, from, padded, start, 1, out, kind);
+}
+
+APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
+    int64_t padded = apus_padded(dimension);
+    int vectors = kind == SOURCE_FLOATS ? 4 : 2;
+    float *out = t.span.out + row * padded;
+    for (int first = 0; first < 4; first += vectors) {
+        score(p, t.query + row * dimension, dimension, from, first, vectors, rows, kind);
+    }
+    merge_panel(p, softmax_panel(p, rows), t.span, row);
+    if (p->uniform) {
+        weigh_rows(p, 0, rows, p->ranges[0], from, padded, out, kind);
+        return;
+    }
+    for (int r = 0; r < rows; r++) {
+        if (p->ranges[r].begin < p->ranges[r].end) weigh_rows(p, r, 1, p->ranges[r], from, padded, out, kind);
+    }
+}
+
+#define PANEL(rows, kind)                                                                                \
+    static void panel_##kind##_##rows(panel *p, tile t, int64_t row, int64_t dimension, source from) {   \
+        panel_f16(p, t, row, dimension, from, rows, kind);                                               \
+    }
+PANEL(1, SOURCE_HALVES)
+PANEL(2, SOURCE_HALVES)
+PANEL(3, SOURCE_HALVES)
+PANEL(4, SOURCE_HALVES)
+PANEL(5, SOURCE_HALVES)
+PANEL(6, SOURCE_HALVES)
+PANEL(7, SOURCE_HALVES)
+PANEL(8, SOURCE_HALVES)
+PANEL(9, SOURCE_HALVES)
+PANEL(10, SOURCE_HALVES)
+PANEL(11, SOURCE_HALVES)
+PANEL(12, SOURCE_HALVES)
+PANEL(1, SOURCE_FLOATS)
+PANEL(2, SOURCE_FLOATS)
+PANEL(3, SOURCE_FLOATS)
+PANEL(4, SOURCE_FLOATS)
+PANEL(5, SOURCE_FLOATS)
+PANEL(6, SOURCE_FLOATS)
+
+typedef void (*panel_kernel)(panel *p, tile t, int64_t row, int64_t dimension, source from);
+
+static const panel_kernel narrow_panels[NARROW_ROWS] = {
+    panel_SOURCE_HALVES_1, panel_SOURCE_HALVES_2, panel_SOURCE_HALVES_3, panel_SOURCE_HALVES_4,
+    panel_SOURCE_HALVES_5, panel_SOURCE_HALVES_6, panel_SOURCE_HALVES_7, panel_SOURCE_HALVES_8,
+    panel_SOURCE_HALVES_9, panel_SOURCE_HALVES_10, panel_SOURCE_HALVES_11, panel_SOURCE_HALVES_12,
+};
+
+static const panel_kernel wide_panels[WIDE_ROWS] = {
+    panel_SOURCE_FLOATS_1, panel_SOURCE_FLOATS_2, panel_SOURCE_FLOATS_3,
+    panel_SOURCE_FLOATS_4, panel_SOURCE_FLOATS_5, panel_SOURCE_FLOATS_6,
+};
+
+static void widen(const uint16_t *from, float *to, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16) _mm512_store_ps(to + i, load_lanes(from, i, SOURCE_HALVES));
+}
+
+/// One block for all rows of a unit.
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block, int64_t next) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    int wide = unit->rows > NARROW_ROWS;
+    const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
+    source from = {data, data + APUS_KV_BLOCK * dimension, apus_unit_block(args, unit, APUS_KV_F16, next)};
+    if (wide) {
+        float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
+        widen(from.keys, keys, APUS_KV_BLOCK * dimension);
+        widen(from.values, values, APUS_KV_BLOCK * padded);
+        from.keys = keys;
+        from.values = values;
+    }
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = panel_rows(row, unit->rows, wide ? WIDE_ROWS : NARROW_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        (wide ? wide_panels : narrow_panels)[rows - 1](&p, t, row, dimension, from);
+    }
+}
+
+static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    const apus_attention_args *args = pointer;
+    int64_t padded = apus_padded(args->head_dimension);
+    tile t = carve_tile(scratch, padded);
+    for (int64_t index = begin; index < end; index++) {
+        apus_attend_unit unit = apus_attend_unit_at(args, index);
+        load_rows(args, &unit, t);
+        if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
+        for (int64_t span = unit.first_span; span < unit.end_span; span++) {
+            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            clear_state(t.span, unit.rows, padded);
+            for (int64_t block = blocks.begin; block < blocks.end; block++) {
+                block_f16(args, &unit, t, block, block + 1 < blocks.end ? block + 1 : block);
+            }
+            close_span(args, &unit, t, span);
+        }
+        close_unit(args, &unit, t);
+    }
+}
+
+static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    const apus_attention_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    tile t = carve_tile(scratch, padded);
+    _Alignas(64) float alpha[16], beta[16];
+    for (int64_t index = begin; index < end; index++) {
+        apus_merge_unit unit = apus_merge_unit_at(args, index);
+        clear_state(t.all, 1, padded);
+        for (int64_t i = 0; i < unit.plan->spans; i++) {
+            const float *slot = apus_slot(args, unit.plan, unit.row, unit.head, unit.plan->first_span + i);
+            if (slot[padded + 1] == 0) continue;
+            merge_sums(t.all, 0, 1, _mm512_set1_ps(slot[padded]), _mm512_set1_ps(slot[padded + 1]), alpha, beta);
+            merge_out(t.all.out, slot, padded, alpha[0], beta[0]);
+        }
+        divide_out(unit.slice->output + unit.row * args->output_stride + unit.head * dimension, t.all.out, t.all.sum[0], dimension);
+    }
+}
+
+// MARK: q8_0
+
+static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
+            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
+            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
+            for (int64_t d = 0; d < dimension; d += 32) {
+                _Alignas(32) int8_t codes[32];
+                int64_t at = d / 32 * APUS_KV_BLOCK + key, count = dimension - d < 32 ? dimension - d : 32;
+                key_scales[at] = apus_half_from_float(quantize_group(k + d, count, codes));
+                for (int64_t i = 0; i < count; i += 4) {
+                    uint32_t four;
+                    memcpy(&four, codes + i, 4);
+                    four ^= 0x80808080;
+                    memcpy(keys + apus_code_key_index(dimension, key, d + i), &four, 4);
+                }
+                value_scales[at] = apus_half_from_float(quantize_group(v + d, count, codes));
+                for (int64_t i = 0; i < 32 && d + i < padded; i++) {
+                    values[apus_code_value_index(dimension, key, d + i)] = codes[i];
+                }
+            }
+        }
+    }
+}
+
+/// Four products per lane, of bytes below 128 and signed bytes from -127 on: no pair exceeds 16 bits.
+APUS_INLINE __m512i dot_small(__m512i sums, __m512i small, __m512i codes) {
+    __m512i pairs = _mm512_maddubs_epi16(small, codes);
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
+
+/// Four products per lane, of codes + 128 and signed bytes.
+APUS_INLINE __m512i dot_offset(__m512i sums, __m512i shifted, __m512i codes) {
+    __m512i negative = _mm512_movm_epi8(_mm512_movepi8_mask(codes));
+    __m512i keys = _mm512_xor_si512(shifted, _mm512_set1_epi8(-128));
+    keys = _mm512_sub_epi8(_mm512_xor_si512(keys, negative), negative);
+    return dot_small(sums, _mm512_abs_epi8(codes), keys);
+}
+
+/// What dot_offset adds for each unit of the sum of the signed bytes.
+#define DOT_OFFSET 0
+
+#include "attention_q8_avx512.h"
+
+static void attend_q8_avx512(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend_q8(args, begin, end, scratch);
+}
+
+void apus_attention_fill_avx512(apus_kernels *table) {
+    table->attention.append[APUS_KV_F16] = append_f16;
+    table->attention.append[APUS_KV_Q8_0] = append_q8;
+    table->attention.attend[APUS_KV_F16] = attend_f16;
+    table->attention.attend[APUS_KV_Q8_0] = attend_q8_avx512;
+    table->attention.merge = merge;
+}
+
+#pragma clang attribute pop
+#endif

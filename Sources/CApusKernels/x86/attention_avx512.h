@@ -1,0 +1,138 @@
+// What the AVX-512 attention kernels share: softmax of a panel, merging. Included inside the tier files' target regions.
+#pragma once
+
+#include "../attention_tiles.h"
+#include "math_avx512.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+/// The largest lane, in all lanes.
+APUS_INLINE __m512 largest_lane(__m512 x) {
+    __m256 t8 = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 t4 = _mm_max_ps(_mm256_castps256_ps128(t8), _mm256_extractf128_ps(t8, 1));
+    __m128 t2 = _mm_max_ps(t4, _mm_movehl_ps(t4, t4));
+    return _mm512_broadcastss_ps(_mm_max_ss(t2, _mm_movehdup_ps(t2)));
+}
+
+/// Maxima and sums of a panel, by row. They stay in registers: a vector load waits for the scalar stores it spans.
+typedef struct panel_sums {
+    __m512 max, sum;
+} panel_sums;
+
+/// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
+APUS_INLINE void softmax_row(panel *p, int r, panel_sums *sums) {
+    uint64_t mask = range_mask(p->ranges[r]);
+    __m512 s[4], lowest = _mm512_set1_ps(-INFINITY);
+    UNROLL for (int t = 0; t < 4; t++) {
+        s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t));
+    }
+    __m512 max = largest_lane(_mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3])));
+    __m512 lanes = _mm512_setzero_ps();
+    UNROLL for (int t = 0; t < 4; t++) {
+        __m512 weight = apus_exp_nonpositive_avx512(_mm512_sub_ps(s[t], max));
+        weight = _mm512_maskz_mov_ps((__mmask16)(mask >> 16 * t), weight);
+        _mm512_store_ps(p->weights[r] + 16 * t, weight);
+        lanes = _mm512_add_ps(lanes, weight);
+    }
+    __mmask16 row = (__mmask16)(1 << r);
+    sums->max = _mm512_mask_mov_ps(sums->max, row, max);
+    sums->sum = _mm512_mask_mov_ps(sums->sum, row, _mm512_set1_ps(apus_tree_avx512(lanes)));
+}
+
+/// Weights of all rows of a panel.
+APUS_INLINE panel_sums softmax_panel(panel *p, int rows) {
+    panel_sums sums = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, &sums);
+    return sums;
+}
+
+/// Codes of up to 32 values (+0 past `count`) and their scale: a group of section 2.
+APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t codes[32]) {
+    __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
+    __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
+    __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    uint32_t largest = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
+                                                                _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
+    int usable = largest < 0x7f800000 && apus_float(largest) >= 0x1p-100f;
+    __m512 r = _mm512_set1_ps(127.0f / apus_float(largest));
+    __mmask16 kept = usable ? 0xffff : 0;
+    __m512i a = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(low, r)), b = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(high, r));
+    _mm_storeu_si128((__m128i *)codes, _mm512_cvtepi32_epi8(a));
+    _mm_storeu_si128((__m128i *)(codes + 16), _mm512_cvtepi32_epi8(b));
+    return usable ? apus_float(largest) / 127.0f : largest >= 0x7f800000 ? NAN : 0.0f;
+}
+
+/// Merges maxima and sums of up to 16 rows into `state` from `row` on; leaves the factors of section 6.
+APUS_INLINE void merge_sums(tile_state state, int64_t row, __mmask16 contributing, __m512 max, __m512 sum, float *alpha,
+                            float *beta) {
+    __m512 old = _mm512_loadu_ps(state.max + row), both = _mm512_max_ps(old, max);
+    __m512 a = apus_exp_nonpositive_avx512(_mm512_sub_ps(old, both));
+    __m512 b = apus_exp_nonpositive_avx512(_mm512_sub_ps(max, both));
+    sum = _mm512_fmadd_ps(_mm512_loadu_ps(state.sum + row), a, _mm512_mul_ps(sum, b));
+    _mm512_mask_storeu_ps(state.max + row, contributing, both);
+    _mm512_mask_storeu_ps(state.sum + row, contributing, sum);
+    _mm512_store_ps(alpha, a);
+    _mm512_store_ps(beta, b);
+}
+
+APUS_INLINE void merge_panel(panel *p, panel_sums sums, tile_state state, int64_t row) {
+    __mmask16 contributing = (__mmask16)((1 << p->rows) - 1);
+    for (int32_t r = 0; r < p->rows && !p->uniform; r++) {
+        contributing &= (__mmask16)~((p->ranges[r].end == p->ranges[r].begin) << r);
+    }
+    merge_sums(state, row, contributing, sums.max, sums.sum, p->alpha, p->beta);
+}
+
+APUS_INLINE void merge_out(float *out, const float *part, int64_t padded, float alpha, float beta) {
+    for (int64_t d = 0; d < padded; d += 16) {
+        __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(part + d), _mm512_set1_ps(beta));
+        _mm512_storeu_ps(out + d, _mm512_fmadd_ps(_mm512_loadu_ps(out + d), _mm512_set1_ps(alpha), scaled));
+    }
+}
+
+APUS_INLINE void clear_state(tile_state state, int64_t rows, int64_t padded) {
+    for (int64_t row = 0; row < rows; row += 16) {
+        _mm512_storeu_ps(state.max + row, _mm512_set1_ps(-INFINITY));
+        _mm512_storeu_ps(state.sum + row, _mm512_setzero_ps());
+    }
+    for (int64_t i = 0; i < rows * padded; i += 16) _mm512_storeu_ps(state.out + i, _mm512_setzero_ps());
+}
+
+/// Merges a finished span into the rows' result.
+APUS_INLINE void merge_state(tile_state all, tile_state part, int64_t rows, int64_t padded) {
+    _Alignas(64) float alpha[16], beta[16];
+    for (int64_t first = 0; first < rows; first += 16) {
+        __m512 max = _mm512_loadu_ps(part.max + first), sum = _mm512_loadu_ps(part.sum + first);
+        __mmask16 seen = _mm512_cmp_ps_mask(sum, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        merge_sums(all, first, seen, max, sum, alpha, beta);
+        for (int64_t r = 0; r < 16 && first + r < rows; r++) {
+            int64_t at = (first + r) * padded;
+            if (seen >> r & 1) merge_out(all.out + at, part.out + at, padded, alpha[r], beta[r]);
+        }
+    }
+}
+
+/// output = O / L for `dimension` floats.
+APUS_INLINE void divide_out(float *output, const float *out, float sum, int64_t dimension) {
+    for (int64_t d = 0; d < dimension; d += 16) {
+        __m512 quotient = _mm512_div_ps(_mm512_loadu_ps(out + d), _mm512_set1_ps(sum));
+        _mm512_mask_storeu_ps(output + d, apus_tail_avx512(dimension - d), quotient);
+    }
+}
+
+/// Leaves a finished span as partials, or merges it.
+APUS_INLINE void close_span(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t span) {
+    int64_t padded = apus_padded(args->head_dimension);
+    if (unit->plan->splits) {
+        store_partials(args, unit, t, span);
+    } else {
+        merge_state(t.all, t.span, unit->rows, padded);
+    }
+}
+
+APUS_INLINE void close_unit(const apus_attention_args *args, const apus_attend_unit *unit, tile t) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = 0; row < unit->rows && !unit->plan->splits; row++) {
+        divide_out(apus_unit_output(args, unit, row), t.all.out + row * padded, t.all.sum[row], dimension);
+    }
+}

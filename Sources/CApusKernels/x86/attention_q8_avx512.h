@@ -1,0 +1,256 @@
+// Attention over q8_0 keys and values with integer dots, for the AVX-512 tiers. The including file has defined, inside its
+// target region, dot_small, dot_offset and DOT_OFFSET.
+#pragma once
+
+#include "attention_avx512.h"
+
+#define MAX_GROUPS (APUS_MAX_HEAD_DIMENSION / 32)
+#define Q8_ROWS 6
+
+/// A unit's queries as codes.
+typedef struct query_codes {
+    int8_t *codes;        ///< rows x dimension
+    float *scales;        ///< rows x groups
+    int32_t *corrections; ///< rows x groups: what the dots of a group start from
+} query_codes;
+
+/// A block of one KV head.
+typedef struct source_q8 {
+    const uint8_t *keys;
+    const int8_t *values;
+    const float *key_scales, *value_scales;  ///< widened, [group][key]
+    const char *next_keys, *next_values;     ///< of the following block, to prefetch
+} source_q8;
+
+APUS_INLINE void load_codes(const tile *t, query_codes q, int64_t rows, int64_t dimension) {
+    int64_t groups = apus_groups(dimension);
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t group = 0; group < groups; group++) {
+            int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
+            _Alignas(32) int8_t codes[32];
+            int32_t sum = 0;
+            q.scales[row * groups + group] = quantize_group(t->query + row * dimension + first, count, codes);
+            for (int64_t i = 0; i < count; i++) sum += codes[i];
+            q.corrections[row * groups + group] = -DOT_OFFSET * sum;
+            memcpy(q.codes + row * dimension + first, codes, (size_t)count);
+        }
+    }
+}
+
+/// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
+APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first, int rows,
+                          int prefetches) {
+    int64_t groups = apus_groups(dimension), tile_bytes = 16 * dimension;
+    const uint8_t *keys = from->keys + first * tile_bytes;
+    const char *ahead = from->next_keys + first * tile_bytes;
+    __m512 scores[Q8_ROWS][2];
+    UNROLL for (int r = 0; r < rows; r++) scores[r][0] = scores[r][1] = _mm512_setzero_ps();
+    for (int64_t group = 0; group < groups; group++) {
+        int64_t end = 32 * group + 32 < dimension ? 32 * group + 32 : dimension;
+        __m512i dots[Q8_ROWS][2];
+        UNROLL for (int r = 0; r < rows; r++) {
+            dots[r][0] = dots[r][1] = _mm512_set1_epi32(q.corrections[(row + r) * groups + group]);
+        }
+        for (int64_t d = 32 * group; d < end; d += 4) {
+            __m512i a = _mm512_loadu_si512(keys + 16 * d), b = _mm512_loadu_si512(keys + tile_bytes + 16 * d);
+            if (prefetches) {
+                _mm_prefetch(ahead + 32 * d, _MM_HINT_T1);
+                _mm_prefetch(ahead + 32 * d + 64, _MM_HINT_T1);
+            }
+            UNROLL for (int r = 0; r < rows; r++) {
+                int32_t four;
+                memcpy(&four, q.codes + (row + r) * dimension + d, 4);
+                __m512i codes = _mm512_set1_epi32(four);
+                dots[r][0] = dot_offset(dots[r][0], a, codes);
+                dots[r][1] = dot_offset(dots[r][1], b, codes);
+            }
+        }
+        const float *scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first;
+        __m512 a = _mm512_load_ps(scales), b = _mm512_load_ps(scales + 16);
+        UNROLL for (int r = 0; r < rows; r++) {
+            __m512 scale = _mm512_set1_ps(q.scales[(row + r) * groups + group]);
+            scores[r][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][0]), _mm512_mul_ps(scale, a), scores[r][0]);
+            scores[r][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][1]), _mm512_mul_ps(scale, b), scores[r][1]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        _mm512_store_ps(p->weights[r] + 16 * first, scores[r][0]);
+        _mm512_store_ps(p->weights[r] + 16 * first + 16, scores[r][1]);
+    }
+}
+
+/// The panel's weights times the value scales, as codes of each value group.
+typedef struct weight_codes {
+    _Alignas(64) uint8_t codes[MAX_GROUPS][Q8_ROWS][APUS_KV_BLOCK];
+    float scales[MAX_GROUPS][Q8_ROWS];
+} weight_codes;
+
+/// 64 codes from four vectors of 16, in order.
+APUS_INLINE __m512i pack_codes(const __m512i codes[4]) {
+    __m512i words_low = _mm512_packs_epi32(codes[0], codes[1]), words_high = _mm512_packs_epi32(codes[2], codes[3]);
+    __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words_low, words_high));
+}
+
+/// Row `r` of one group, as section 2 quantizes a group of 64. Weights and scales are not negative, so the bits of a
+/// product compare as unsigned integers; a NaN of either sign is above infinity.
+APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int r, weight_codes *w) {
+    const uint32_t least = 0x0d800000, infinity = 0x7f800000;  // 2^-100
+    uint64_t mask = range_mask(p->ranges[r]);
+    __m512 scaled[4];
+    __m512i codes[4], most = _mm512_setzero_si512();
+    UNROLL for (int t = 0; t < 4; t++) {
+        scaled[t] = _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
+                                        _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
+        most = _mm512_max_epu32(most, _mm512_castps_si512(scaled[t]));
+    }
+    __m256i t8 = _mm256_max_epu32(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
+    __m128i t4 = _mm_max_epu32(_mm256_castsi256_si128(t8), _mm256_extracti128_si256(t8, 1));
+    __m128i t2 = _mm_max_epu32(t4, _mm_shuffle_epi32(t4, 0x4e));
+    __m128i largest = _mm_max_epu32(t2, _mm_shuffle_epi32(t2, 0xb1));
+    uint32_t bits = (uint32_t)_mm_cvtsi128_si32(largest);
+    if (bits < least || bits >= infinity) {
+        _mm512_store_si512(w->codes[group][r], _mm512_setzero_si512());
+        w->scales[group][r] = bits < least ? 0.0f : NAN;
+        return;
+    }
+    __m128 limit = _mm_set_ss(127.0f), a = _mm_castsi128_ps(largest);
+    __m512 factor = _mm512_broadcastss_ps(_mm_div_ss(limit, a));
+    UNROLL for (int t = 0; t < 4; t++) codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[t], factor));
+    _mm512_store_si512(w->codes[group][r], pack_codes(codes));
+    w->scales[group][r] = _mm_cvtss_f32(_mm_div_ss(a, limit));
+}
+
+/// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
+APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8 *from, int64_t padded, int64_t start,
+                          int vectors, int rows, int64_t first_key, int64_t end_key, float *out, int prefetches) {
+    int64_t group = start / 32;
+    __m512i dots[Q8_ROWS][2];
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int v = 0; v < vectors; v++) dots[r][v] = _mm512_setzero_si512();
+    }
+    const char *ahead = from->next_values + 64 * start;
+    for (int64_t key = first_key & ~(int64_t)3; key < end_key; key += 4) {
+        __m512i values[2];
+        UNROLL for (int v = 0; v < vectors; v++) values[v] = _mm512_loadu_si512(from->values + key * padded + 4 * start + 64 * v);
+        if (prefetches) {
+            _mm_prefetch(ahead + 32 * key, _MM_HINT_T1);
+            _mm_prefetch(ahead + 32 * key + 64, _MM_HINT_T1);
+        }
+        UNROLL for (int r = 0; r < rows; r++) {
+            int32_t four;
+            memcpy(&four, w->codes[group][r] + key, 4);
+            __m512i codes = _mm512_set1_epi32(four);
+            UNROLL for (int v = 0; v < vectors; v++) dots[r][v] = dot_small(dots[r][v], codes, values[v]);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        if (p->ranges[r].begin == p->ranges[r].end) continue;
+        __m512 scale = _mm512_set1_ps(w->scales[group][r]);
+        __m512 alpha = _mm512_set1_ps(p->alpha[r]), beta = _mm512_set1_ps(p->beta[r]);
+        UNROLL for (int v = 0; v < vectors; v++) {
+            float *to = out + r * padded + start + 16 * v;
+            __m512 part = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[r][v]), scale);
+            _mm512_store_ps(to, _mm512_fmadd_ps(_mm512_load_ps(to), alpha, _mm512_mul_ps(part, beta)));
+        }
+    }
+}
+
+APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int rows,
+                          int prefetches) {
+    int64_t padded = apus_padded(dimension), first_key = APUS_KV_BLOCK, end_key = 0;
+    float *out = t.span.out + row * padded;
+    weight_codes w;
+    score_q8(p, q, row, dimension, from, 0, rows, prefetches);
+    score_q8(p, q, row, dimension, from, 2, rows, prefetches);
+    panel_sums sums = softmax_panel(p, rows);
+    for (int64_t group = 0; group < apus_groups(dimension); group++) {
+        UNROLL for (int r = 0; r < rows; r++) quantize_weights(p, from, group, r, &w);
+    }
+    merge_panel(p, sums, t.span, row);
+    for (int r = 0; r < rows; r++) {
+        if (p->ranges[r].begin == p->ranges[r].end) continue;
+        first_key = p->ranges[r].begin < first_key ? p->ranges[r].begin : first_key;
+        end_key = p->ranges[r].end > end_key ? p->ranges[r].end : end_key;
+    }
+    int64_t start = 0;
+    for (; start + 32 <= padded; start += 32) weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, prefetches);
+    if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, prefetches);
+}
+
+#define PANEL_Q8(rows, prefetches)                                                                              \
+    static void panel_q8_##rows##_##prefetches(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, \
+                                               const source_q8 *from) {                                         \
+        panel_q8(p, t, q, row, dimension, from, rows, prefetches);                                              \
+    }
+PANEL_Q8(1, 0)
+PANEL_Q8(2, 0)
+PANEL_Q8(3, 0)
+PANEL_Q8(4, 0)
+PANEL_Q8(5, 0)
+PANEL_Q8(6, 0)
+PANEL_Q8(1, 1)
+PANEL_Q8(2, 1)
+PANEL_Q8(3, 1)
+PANEL_Q8(4, 1)
+PANEL_Q8(5, 1)
+PANEL_Q8(6, 1)
+
+typedef void (*panel_q8_kernel)(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from);
+
+/// By whether the panel is the unit's first, which prefetches the next block, and rows.
+static const panel_q8_kernel panels_q8[2][Q8_ROWS] = {
+    {panel_q8_1_0, panel_q8_2_0, panel_q8_3_0, panel_q8_4_0, panel_q8_5_0, panel_q8_6_0},
+    {panel_q8_1_1, panel_q8_2_1, panel_q8_3_1, panel_q8_4_1, panel_q8_5_1, panel_q8_6_1},
+};
+
+APUS_INLINE void widen_scales(const void *halves, float *to, int64_t groups) {
+    for (int64_t i = 0; i < groups * APUS_KV_BLOCK; i += 16) {
+        _mm512_store_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)((const uint16_t *)halves + i))));
+    }
+}
+
+/// One block for all rows of a unit; `scales` is scratch.
+APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q,
+                          float *scales, int64_t block, int64_t next) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
+    const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
+    const char *following = apus_unit_block(args, unit, APUS_KV_Q8_0, next);
+    int64_t keys_bytes = apus_keys_bytes(APUS_KV_Q8_0, dimension);
+    source_q8 from = {(const uint8_t *)data, (const int8_t *)data + keys_bytes, scales, scales + groups * APUS_KV_BLOCK,
+        following, following + keys_bytes};
+    widen_scales(data + APUS_KV_BLOCK * dimension, scales, groups);
+    widen_scales(data + keys_bytes + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups);
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = panel_rows(row, unit->rows, Q8_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        panels_q8[row == 0][rows - 1](&p, t, q, row, dimension, &from);
+    }
+}
+
+APUS_INLINE void attend_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    const apus_attention_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
+    tile t = carve_tile(scratch, padded);
+    float *scales = (float *)t.rest;
+    query_codes q;
+    q.scales = scales + 2 * groups * APUS_KV_BLOCK;
+    q.corrections = (int32_t *)(q.scales + APUS_TILE_ROWS * groups);
+    q.codes = (int8_t *)(q.corrections + APUS_TILE_ROWS * groups);
+    for (int64_t index = begin; index < end; index++) {
+        apus_attend_unit unit = apus_attend_unit_at(args, index);
+        load_rows(args, &unit, t);
+        load_codes(&t, q, unit.rows, dimension);
+        if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
+        for (int64_t span = unit.first_span; span < unit.end_span; span++) {
+            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            clear_state(t.span, unit.rows, padded);
+            for (int64_t block = blocks.begin; block < blocks.end; block++) {
+                block_q8(args, &unit, t, q, scales, block, block + 1 < blocks.end ? block + 1 : block);
+            }
+            close_span(args, &unit, t, span);
+        }
+        close_unit(args, &unit, t);
+    }
+}

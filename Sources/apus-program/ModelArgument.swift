@@ -1,0 +1,24 @@
+import ApusStore
+import ArgumentParser
+
+/// The MODEL that most commands take, with what is needed to find it.
+struct ModelArgument: ParsableArguments {
+    @Argument(help: "A name (apus list --all), a .gguf file, a folder with safetensors, or hf:organisation/repository.")
+    var model: String
+
+    @Flag(help: "Never download: a model that is not on this machine is an error.")
+    var offline = false
+
+    /// The model on this machine, pulled first if need be, with progress on standard error.
+    func resolve() async throws -> ResolvedModel {
+        var configuration = try StoreConfiguration()
+        configuration.isOffline = configuration.isOffline || offline
+        let locator = try ModelLocator(configuration: configuration)
+        if let local = try locator.localModel(model) { return local }
+        let bar = ProgressBar()
+        defer { bar.finish() }
+        return try await Terminal.cancellingOnInterrupt { [model] in
+            try await locator.model(model, report: bar.show)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import Apus
+import ApusCore
+
+/// What `apus show` says of a model.
+struct ModelCard {
+    let path: String
+    let licence: String?
+    let template: String?
+    private let facts: ModelFacts
+    private let metadata: [(key: String, value: String)]
+    private let tensors: [TensorInfo]
+    private let plan: Result<MemoryPlan, any Error>
+
+    init(path: String, licence: String?, options: ModelOptions) throws {
+        let file = try ModelFile(path: path)
+        self.path = path
+        let facts = try ModelFacts(file)
+        self.facts = facts
+        self.licence = licence ?? file.licence
+        template = try file.templateSource()
+        metadata = file.metadataTexts()
+        tensors = try file.tensors()
+        plan = Result { try facts.memoryPlan(options: options) }
+    }
+
+    /// The card for people.
+    func text(listsTensors: Bool) -> String {
+        var lines = rows.map { "\($0.name.padded(to: 18))\($0.value)\n" }.joined()
+        switch plan {
+        case .success(let plan):
+            lines += "memory plan\n"
+            lines += "  weights         \(ByteSize.text(plan.weights))\n"
+            lines += "  KV cache        \(ByteSize.text(plan.keyValues)) for \(plan.kvPositionCount) positions\n"
+            lines += "  buffers         \(ByteSize.text(plan.buffers))\n"
+            lines += "  total           \(ByteSize.text(plan.total)) of \(ByteSize.text(plan.limit)) allowed\n"
+        case .failure(let error):
+            lines += "memory plan       does not fit: \(error)\n"
+        }
+        lines += "metadata\n" + metadata.map { "  \($0.key) = \($0.value)\n" }.joined()
+        if listsTensors {
+            lines += "tensors\n"
+            for tensor in tensors {
+                let shape = tensor.shape.map(String.init).joined(separator: " x ")
+                lines += "  \(tensor.name.padded(to: 40))\(tensor.type.description.padded(to: 8))\(shape)\n"
+            }
+        }
+        return lines
+    }
+
+    private var rows: [(name: String, value: String)] {
+        [
+            ("model", facts.name ?? path),
+            ("architecture", facts.architecture),
+            ("parameters", facts.parameterText),
+            ("types", facts.typeText),
+            ("size", ByteSize.text(facts.byteCount)),
+            ("context", "\(facts.contextLength)"),
+            ("vocabulary", "\(facts.vocabularySize)"),
+            ("licence", licence ?? "not stated by the file"),
+            ("chat template", template == nil ? "none (a base model: use run --raw)" : "yes (--template prints it)"),
+        ]
+    }
+
+    /// The card for scripts.
+    var jsonText: String {
+        var writer = JSONWriter(.pretty)
+        writer.object { writer in
+            writer.member("path", path)
+            writer.member("name", facts.name)
+            writer.member("architecture", facts.architecture)
+            writer.member("parameters", facts.parameterCount)
+            writer.member("bytes", facts.byteCount)
+            writer.member("context_length", facts.contextLength)
+            writer.member("vocabulary_size", facts.vocabularySize)
+            writer.member("licence", licence)
+            writer.member("chat_template", template)
+            writer.key("memory_plan")
+            writer.object { writer in
+                switch plan {
+                case .success(let plan):
+                    writer.member("weights_bytes", plan.weights)
+                    writer.member("kv_bytes", plan.keyValues)
+                    writer.member("kv_positions", plan.kvPositionCount)
+                    writer.member("buffers_bytes", plan.buffers)
+                    writer.member("total_bytes", plan.total)
+                    writer.member("limit_bytes", plan.limit)
+                case .failure(let error):
+                    writer.member("error", "\(error)")
+                }
+            }
+            writer.key("metadata")
+            writer.object { writer in for entry in metadata { writer.member(entry.key, entry.value) } }
+            writer.key("tensors")
+            writer.array { writer in
+                for tensor in tensors {
+                    writer.object { writer in
+                        writer.member("name", tensor.name)
+                        writer.member("type", tensor.type.description)
+                        writer.key("shape")
+                        writer.array { writer in for extent in tensor.shape { writer.value(extent) } }
+                        writer.member("bytes", tensor.bytes.count)
+                    }
+                }
+            }
+        }
+        return writer.text
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func member(_ key: String, _ value: String?) {
+        self.key(key)
+        if let value { self.value(value) } else { null() }
+    }
+
+    fileprivate mutating func member(_ key: String, _ value: Int) {
+        self.key(key)
+        self.value(value)
+    }
+}
+
+extension String {
+    /// The text with spaces behind it up to a width, at least one.
+    func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+}

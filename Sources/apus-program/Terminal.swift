@@ -1,0 +1,101 @@
+import ApusCore
+import ArgumentParser
+import Dispatch
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Standard output, standard error and signals, as every command treats them.
+enum Terminal {
+    /// Whether standard output is a terminal.
+    static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+    /// Whether standard error is a terminal, so that progress may be drawn.
+    static var isErrorTerminal: Bool { isatty(STDERR_FILENO) == 1 }
+
+    /// The terminal's width in columns; 80 where nobody says.
+    static var columnCount: Int {
+        var size = winsize()
+        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    }
+
+    /// Writes data to standard output.
+    static func write(_ text: String) { write(text, to: STDOUT_FILENO) }
+
+    /// Writes a remark to standard error.
+    static func note(_ text: String) { write(text, to: STDERR_FILENO) }
+
+    /// Ends the process the way an error asks for.
+    static func exit(with error: any Error) -> Never {
+        if error is CancellationError || (error as? ApusError)?.code == .cancelled { dieOfInterrupt() }
+        if let error = error as? ApusError { fail(error.description) }
+        // Errors that the argument parser knows: help and version, its own messages, wrong usage.
+        let code = Program.exitCode(for: error)
+        if code == .success {
+            write(Program.fullMessage(for: error) + "\n")
+            Glibc.exit(0)
+        }
+        if code == .validationFailure {
+            note(Program.fullMessage(for: error) + "\n")
+            Glibc.exit(2)
+        }
+        if error is ExitCode { Glibc.exit(code.rawValue) }
+        fail("\(error)")
+    }
+
+    /// Runs work that the first interrupt cancels, so that it can leave things tidy, and the second one ends.
+    static func cancellingOnInterrupt<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result)
+        async throws -> Result
+    {
+        let work = Task(operation: body)
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT)
+        source.setEventHandler {
+            work.cancel()
+            signal(SIGINT, SIG_DFL)
+        }
+        source.activate()
+        defer {
+            source.cancel()
+            signal(SIGINT, SIG_DFL)
+        }
+        do {
+            return try await work.value
+        } catch  where work.isCancelled {
+            // Whatever broke first: the reason is the interrupt.
+            throw CancellationError()
+        }
+    }
+
+    private static func fail(_ message: String) -> Never {
+        note("apus: error: \(message.split(whereSeparator: \.isNewline).joined(separator: " "))\n")
+        Glibc.exit(1)
+    }
+
+    /// Ends as an interrupted program does, so that a shell stops its script too.
+    private static func dieOfInterrupt() -> Never {
+        signal(SIGINT, SIG_DFL)
+        // Dispatch blocks the signals it watches.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGINT)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+        raise(SIGINT)
+        Glibc.exit(1)
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            // A reader that left wants no more; anything else leaves nobody to tell.
+            guard count >= 0 else { Glibc.exit(errno == EPIPE ? 0 : 1) }
+            rest = rest.dropFirst(count)
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import ApusChat
+import ApusCore
+import ApusFormats
+import Foundation
+import Testing
+
+@Suite("Templates render as Python's jinja2 does")
+struct ReferenceTests {
+    @Test("every point of expressions, statements and whitespace control has Python's outcome")
+    func cases() throws {
+        let variables = try Fixture.variables(try Fixture.json("context.json"))
+        var count = 0
+        for element in try Fixture.json("cases.json").elements() {
+            let source = try element.member("source").string()
+            let outcome = Outcome(source, variables)
+            #expect(try outcome.matches(element), "\(source.debugDescription) gave \(outcome)")
+            count += 1
+        }
+        #expect(count > 900)
+    }
+
+    @Test("the templates of real models render every conversation to Python's bytes")
+    func realTemplates() throws {
+        guard let folder = Fixture.fetchedTemplates else {
+            if Fixture.mustHaveFetchedData { Issue.record("chat templates are missing: run tools/test-data") }
+            return
+        }
+        var conversations: [String: [String: ChatValue]] = [:]
+        for member in try Fixture.json("conversations.json").members() {
+            conversations[try member.key.string()] = try Fixture.variables(member.value)
+        }
+        for model in try Fixture.json("rendered.json").members() {
+            let name = try model.key.string()
+            let source = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+            for rendering in try model.value.members() {
+                let label = try rendering.key.string()
+                let outcome = Outcome(source, try #require(conversations[label]))
+                #expect(try outcome.matches(rendering.value), "\(name), \(label): \(outcome)")
+            }
+        }
+    }
+}

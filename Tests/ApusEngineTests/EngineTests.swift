@@ -1,0 +1,167 @@
+import ApusCore
+import ApusEngine
+import Testing
+
+/// Collects a stream: its tokens, its log probabilities and its summary.
+struct Collected {
+    var tokens: [Int32] = []
+    var logprobs: [TokenLogprobs] = []
+    var summary: GenerationSummary?
+
+    init(_ events: Engine.Events) async throws {
+        for try await event in events {
+            switch event {
+            case .token(let token, let logprobs):
+                tokens.append(token)
+                if let logprobs { self.logprobs.append(logprobs) }
+            case .finished(let summary): self.summary = summary
+            }
+        }
+    }
+}
+
+@Suite struct EngineTests {
+    @Test func greedyGenerationFollowsTheLargestLogits() async throws {
+        let engine = try Engine(runner: StandInRunner())
+        let request = GenerationRequest(prompt: prompt(1, length: 9), sampling: .greedy, maximumTokenCount: 20)
+        let collected = try await Collected(engine.submit(request))
+        #expect(collected.tokens == StandInRunner.greedy(request.prompt, count: 20))
+        let summary = try #require(collected.summary)
+        #expect(summary.reason == .length)
+        #expect(summary.promptTokenCount == 9)
+        #expect(summary.generatedTokenCount == 20)
+        #expect(summary.timings.prefillTokenCount == 9)
+        #expect(summary.timings.decodeTokenCount == 19)
+        #expect(summary.timings.decode > .zero)
+    }
+
+    @Test(arguments: [1, 2, 7, 32]) func sequencesTogetherEqualLoneRunsAtAnyChunkLength(chunk: Int) async throws {
+        let configuration = EngineConfiguration(chunkLength: chunk, maximumSequenceCount: 5)
+        let engine = try Engine(runner: StandInRunner(), configuration: configuration)
+        let requests = (0..<8).map { number in
+            GenerationRequest(
+                prompt: prompt(number, length: 3 + number * 5),
+                sampling: SamplingParameters(
+                    temperature: number % 2 == 0 ? 0 : 1,
+                    repetitionPenalty: 1.2,
+                    presencePenalty: 0.5,
+                    seed: UInt64(number)
+                ),
+                maximumTokenCount: 10 + number
+            )
+        }
+        var lone: [[Int32]] = []
+        for request in requests {
+            let alone = try Engine(runner: StandInRunner())
+            lone.append(try await Collected(alone.submit(request)).tokens)
+        }
+        let streams = try requests.map { try engine.submit($0) }
+        for (stream, expected) in zip(streams, lone) {
+            #expect(try await Collected(stream).tokens == expected)
+        }
+        #expect(lone.map(\.count) == (0..<8).map { 10 + $0 })
+    }
+
+    @Test func endTokensStopAndAreNotDelivered() async throws {
+        let engine = try Engine(runner: StandInRunner())
+        let ids = prompt(2, length: 5)
+        let expected = StandInRunner.greedy(ids, count: 30)
+        let end = expected[6]
+        let first = try #require(expected.firstIndex(of: end))
+        var request = GenerationRequest(
+            prompt: ids,
+            sampling: .greedy,
+            maximumTokenCount: 30,
+            endTokens: [end, 49_000]
+        )
+        let stopped = try await Collected(engine.submit(request))
+        #expect(stopped.tokens == Array(expected[..<first]))
+        #expect(stopped.summary?.reason == .stop)
+        #expect(stopped.summary?.endToken == end)
+        #expect(stopped.summary?.generatedTokenCount == first)
+
+        request.ignoresEndOfGeneration = true
+        let ignored = try await Collected(engine.submit(request))
+        #expect(ignored.tokens == expected)
+        #expect(ignored.summary?.reason == .length)
+    }
+
+    @Test func generationEndsWithTheContext() async throws {
+        let engine = try Engine(runner: StandInRunner(contextLength: 16))
+        let open = GenerationRequest(prompt: prompt(3, length: 10), sampling: .greedy)
+        let collected = try await Collected(engine.submit(open))
+        #expect(collected.tokens.count == 6)
+        #expect(collected.summary?.reason == .length)
+        let huge = GenerationRequest(prompt: prompt(3, length: 10), sampling: .greedy, maximumTokenCount: .max)
+        #expect(try await Collected(engine.submit(huge)).tokens == collected.tokens)
+    }
+
+    @Test func aPromptThatDoesNotFitIsRefusedWithTheCounts() throws {
+        let engine = try Engine(runner: StandInRunner(contextLength: 16))
+        let error = #expect(throws: ApusError.self) {
+            try engine.submit(GenerationRequest(prompt: prompt(1, length: 16)))
+        }
+        #expect(error?.code == .contextFull)
+        #expect(error?.message.contains("the prompt has 16 tokens and the context 16") == true)
+    }
+
+    @Test func impossibleRequestsAreRefusedByName() throws {
+        let engine = try Engine(runner: StandInRunner())
+        let requests: [(GenerationRequest, String)] = [
+            (GenerationRequest(prompt: []), "prompt: expected at least 1 token, found 0"),
+            (GenerationRequest(prompt: [3, 50]), "prompt: expected token ids of 0 to 49, found 50"),
+            (GenerationRequest(prompt: [-1]), "prompt: expected token ids of 0 to 49, found -1"),
+            (GenerationRequest(prompt: [1], maximumTokenCount: 0), "maximumTokenCount: expected at least 1, found 0"),
+            (GenerationRequest(prompt: [1], alternativeCount: 21), "alternativeCount: expected 0 to 20, found 21"),
+            (
+                GenerationRequest(prompt: [1], sampling: SamplingParameters(logitBias: [50: 1])),
+                "logitBias: expected token ids of 0 to 49, found 50"
+            ),
+        ]
+        for (request, message) in requests {
+            let error = #expect(throws: ApusError.self) { try engine.submit(request) }
+            #expect(error?.code == .invalidArgument)
+            #expect(error?.message == message)
+        }
+    }
+
+    @Test func logitsThatAreNotNumbersEndOneRequestWithAnError() async throws {
+        let runner = StandInRunner()
+        runner.poison = 7
+        let engine = try Engine(runner: runner)
+        let good = GenerationRequest(prompt: [1, 2, 3], sampling: .greedy, maximumTokenCount: 4)
+        let goodEvents = try engine.submit(good)
+        let badEvents = try engine.submit(GenerationRequest(prompt: [5, 7], maximumTokenCount: 4))
+        var reason: FinishReason?
+        await #expect(throws: ApusError.self) {
+            for try await event in badEvents {
+                if case .finished(let summary) = event { reason = summary.reason }
+            }
+        }
+        #expect(reason == .error)
+        #expect(try await Collected(goodEvents).tokens.count == 4)
+    }
+
+    @Test func endingTheIterationFreesTheRequestsBlocks() async throws {
+        // One request's blocks are all there are, so the second runs only once the first has given them back.
+        let engine = try Engine(runner: StandInRunner(blockCount: 25, contextLength: 101))
+        for try await _ in try engine.submit(GenerationRequest(prompt: [1], sampling: .greedy)) { break }
+        let second = try await Collected(engine.submit(GenerationRequest(prompt: [2], sampling: .greedy)))
+        #expect(second.tokens.count == 100)
+    }
+
+    @Test func anEngineThatGoesAwayEndsItsRequestsAsCancelled() async throws {
+        var engine: Engine? = try Engine(runner: StandInRunner(blockCount: 3000, contextLength: 10_000))
+        let events = try #require(try engine?.submit(GenerationRequest(prompt: [1], sampling: .greedy)))
+        engine = nil
+        let collected = try await Collected(events)
+        #expect(collected.summary?.reason == .cancelled)
+    }
+
+    @Test func sizesOutsideTheirRangeAreRefused() {
+        let error = #expect(throws: ApusError.self) {
+            try Engine(runner: StandInRunner(), configuration: EngineConfiguration(chunkLength: 33))
+        }
+        #expect(error?.message == "chunkLength: expected 1 to 32, found 33")
+    }
+}

@@ -1,0 +1,198 @@
+// Attention kernels: every tier against scalar by bits, rows together against rows alone, scalar against a reference in
+// double.
+//   check_attention                        checks
+//   check_attention bench [TIER [KV]]         prefill at 8,192 tokens and decode, two threads, beside the measured limits
+#include "check.h"
+
+#include "attention_blocks.h"
+#include "check_attention_bench.h"
+
+static void *scratch;
+
+/// One sequence: its blocks (memory full of garbage where nothing was appended), queries of the last rows.
+typedef struct sequence {
+    int64_t position, rows;
+    float *keys, *values, *query;  // keys and values of all positions
+    char *blocks[2];               // two copies, different garbage: [0] for scalar, [1] for the tier
+    const void **tables[2];
+} sequence;
+
+typedef struct problem {
+    apus_kv_type type;
+    int64_t query_heads, kv_heads, dimension, window, count;
+    sequence sequences[4];
+} problem;
+
+static sequence make_sequence(const problem *p, int64_t position, int64_t rows, int mode) {
+    sequence s = {.position = position, .rows = rows};
+    int64_t positions = position + rows, block_count = positions / 64 + 1, width = p->kv_heads * p->dimension;
+    int64_t block_bytes = apus_kv_block_bytes(p->type, p->kv_heads, p->dimension);
+    s.keys = allocate(positions * width * 4);
+    s.values = allocate(positions * width * 4);
+    s.query = allocate(rows * p->query_heads * p->dimension * 4);
+    fill_random(s.keys, positions * width, mode);
+    fill_random(s.values, positions * width, mode);
+    fill_random(s.query, rows * p->query_heads * p->dimension, mode);
+    for (int copy = 0; copy < 2; copy++) {
+        s.blocks[copy] = allocate(block_count * block_bytes);
+        s.tables[copy] = allocate(block_count * 8);
+        fill_random((float *)s.blocks[copy], block_count * block_bytes / 4, 3);
+        for (int64_t b = 0; b < block_count; b++) s.tables[copy][b] = s.blocks[copy] + b * block_bytes;
+    }
+    return s;
+}
+
+static void free_sequence(sequence *s) {
+    free(s->keys), free(s->values), free(s->query);
+    for (int copy = 0; copy < 2; copy++) free(s->blocks[copy]), free(s->tables[copy]);
+}
+
+static void append(const problem *p, const sequence *s, int copy, const apus_attention_kernels *kernels) {
+    int64_t positions = s->position + s->rows, width = p->kv_heads * p->dimension;
+    int32_t *numbers = allocate(positions * 4);
+    void **blocks = allocate(positions * 8);
+    for (int64_t i = 0; i < positions; i++) {
+        numbers[i] = (int32_t)i;
+        blocks[i] = (void *)(uintptr_t)s->tables[copy][i / 64];
+    }
+    apus_kv_append_args args = {s->keys, s->values, width, width, p->kv_heads, p->dimension, numbers, blocks, 0};
+    kernels->append[p->type](&args, 0, positions, scratch);
+    free(numbers), free(blocks);
+}
+
+/// Runs all sequences as slices of one step, or each row as a step of its own.
+static void attend(const problem *p, int copy, const apus_attention_kernels *kernels, float *output, int alone) {
+    int64_t stride = p->query_heads * p->dimension, rows = 0, longest = 0;
+    apus_attention_slice slices[4];
+    for (int64_t i = 0; i < p->count; i++) {
+        const sequence *s = &p->sequences[i];
+        slices[i] = (apus_attention_slice){s->query, output + rows * stride, s->rows, s->position, s->tables[copy], 0};
+        rows += s->rows;
+        longest = s->position + s->rows > longest ? s->position + s->rows : longest;
+    }
+    int64_t partial_bytes = apus_attention_partial_bytes(rows, longest, p->query_heads, p->dimension);
+    apus_attention_args args = {slices, p->count, stride, stride, p->query_heads, p->kv_heads, p->dimension,
+        1.0f / sqrtf((float)p->dimension), p->window, allocate(partial_bytes + 64)};
+    char *end = (char *)args.partials + partial_bytes;
+    memset(end, 0x5a, 64);
+    for (int64_t i = 0; i < p->count && alone; i++) {
+        for (int64_t r = 0; r < p->sequences[i].rows; r++) {
+            apus_attention_slice one = slices[i];
+            one.query += r * stride, one.output += r * stride, one.position += r, one.rows = 1;
+            args.slices = &one, args.slice_count = 1;
+            kernels->attend[p->type](&args, 0, apus_attend_units(&args), scratch);
+            kernels->merge(&args, 0, apus_merge_units(&args), scratch);
+        }
+    }
+    if (!alone) {
+        for (int64_t u = apus_attend_units(&args) - 1; u >= 0; u--) kernels->attend[p->type](&args, u, u + 1, scratch);
+        kernels->merge(&args, 0, apus_merge_units(&args), scratch);
+    }
+    for (int i = 0; i < 64; i++) expect(end[i] == 0x5a, "partials stay within their bytes", "any");
+    free(args.partials);
+}
+
+/// The largest error of `output` against attention in double over the appended halves, relative to the largest output.
+static double reference_error(const problem *p, const float *output) {
+    double worst = 0, largest = 0;
+    double *weights = allocate(8 * 100000);
+    int64_t group = p->query_heads / p->kv_heads, width = p->kv_heads * p->dimension;
+    for (int64_t i = 0, row = 0; i < p->count; i++) {
+        const sequence *s = &p->sequences[i];
+        for (int64_t r = 0; r < s->rows; r++, row++) {
+            for (int64_t head = 0; head < p->query_heads; head++) {
+                const float *q = s->query + (r * p->query_heads + head) * p->dimension;
+                int64_t last = s->position + r, first = p->window && last >= p->window ? last - p->window + 1 : 0;
+                int64_t at = head / group * p->dimension;
+                double max = -INFINITY, sum = 0;
+                for (int64_t j = first; j <= last; j++) {
+                    double dot = 0;
+                    for (int64_t d = 0; d < p->dimension; d++) {
+                        dot += (double)q[d] * (double)apus_float_from_half(apus_half_from_float(s->keys[j * width + at + d]));
+                    }
+                    weights[j] = dot / sqrt((double)p->dimension);
+                    max = fmax(max, weights[j]);
+                }
+                for (int64_t j = first; j <= last; j++) sum += weights[j] = exp(weights[j] - max);
+                for (int64_t d = 0; d < p->dimension; d++) {
+                    double value = 0;
+                    for (int64_t j = first; j <= last; j++) {
+                        value += weights[j] * (double)apus_float_from_half(apus_half_from_float(s->values[j * width + at + d]));
+                    }
+                    worst = fmax(worst, fabs(value / sum - (double)output[(row * p->query_heads + head) * p->dimension + d]));
+                    largest = fmax(largest, fabs(value / sum));
+                }
+            }
+        }
+    }
+    free(weights);
+    return worst / largest;
+}
+
+static double worst_error[2];
+
+static void check(problem p, int mode) {
+    int64_t rows = 0, stride = p.query_heads * p.dimension;
+    for (int64_t i = 0; i < p.count; i++) rows += p.sequences[i].rows;
+    float *expected = allocate(rows * stride * 4), *got = allocate(rows * stride * 4);
+    char what[160];
+    snprintf(what, sizeof what, "attention type %d heads %lld/%lld dimension %lld window %lld slices %lld, first %lld rows at %lld, mode %d",
+             p.type, (long long)p.query_heads, (long long)p.kv_heads, (long long)p.dimension, (long long)p.window,
+             (long long)p.count, (long long)p.sequences[0].rows, (long long)p.sequences[0].position, mode);
+    for (int t = 0; t < CHECK_TIERS; t++) {
+        if (!tiers[t].available) continue;
+        const apus_attention_kernels *kernels = &tiers[t].table.attention;
+        for (int64_t i = 0; i < p.count; i++) {
+            const sequence *s = &p.sequences[i];
+            int64_t bytes = (s->position + s->rows) / 64 * apus_kv_block_bytes(p.type, p.kv_heads, p.dimension);
+            append(&p, s, t > 0, kernels);
+            // Full blocks hold no garbage: their bytes must be equal.
+            expect(t == 0 || memcmp(s->blocks[0], s->blocks[1], (size_t)bytes) == 0, "append", tiers[t].name);
+        }
+        memset(got, 0xff, (size_t)(rows * stride) * 4);
+        attend(&p, t > 0, kernels, t ? got : expected, 0);
+        if (t > 0) expect(same(expected, got, rows * stride), what, tiers[t].name);
+        memset(got, 0xff, (size_t)(rows * stride) * 4);
+        attend(&p, t > 0, kernels, got, 1);
+        expect(same(expected, got, rows * stride), "rows alone", tiers[t].name);
+    }
+    if (mode == 0) worst_error[p.type] = fmax(worst_error[p.type], reference_error(&p, expected));
+    for (int64_t i = 0; i < p.count; i++) free_sequence(&p.sequences[i]);
+    free(expected), free(got);
+}
+
+static void check_shape(apus_kv_type type, int64_t query_heads, int64_t kv_heads, int64_t dimension, int64_t window, int mode) {
+    static const int64_t shapes[][2] = {{0, 1}, {0, 70}, {63, 1}, {64, 2}, {255, 3}, {250, 13}, {300, 40}, {511, 1}, {600, 7}};
+    int64_t count = sizeof shapes / sizeof *shapes;
+    problem p = {type, query_heads, kv_heads, dimension, window, 1 + random_below(3), {{0}}};
+    for (int64_t i = 0; i < p.count; i++) {
+        int64_t shape = random_below(count);
+        p.sequences[i] = make_sequence(&p, shapes[shape][0], shapes[shape][1], mode);
+    }
+    check(p, mode);
+}
+
+int main(int count, char **arguments) {
+    fill_tiers();
+    scratch = allocate(APUS_SCRATCH_BYTES);
+    if (count > 1 && strcmp(arguments[1], "bench") == 0) {
+        bench_attention(count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
+        return 0;
+    }
+    static const int64_t heads[][2] = {{1, 1}, {2, 2}, {3, 1}, {6, 2}, {7, 1}, {14, 2}, {10, 1}};
+    int64_t rounds = count > 1 ? atoll(arguments[1]) : 1;
+    for (int64_t round = 0; round < rounds; round++) {
+        for (int type = 0; type < 2; type++) {
+            for (int64_t dimension = 8; dimension <= 256; dimension += dimension < 32 ? 8 : dimension % 64 ? 16 : 8) {
+                const int64_t *pair = heads[random_below(7)];
+                int64_t window = random_below(2) ? 1 + random_below(300) : 0;
+                check_shape((apus_kv_type)type, pair[0], pair[1], dimension, window, (int)random_below(4));
+                check_shape((apus_kv_type)type, 3, 1, dimension, 0, 0);
+            }
+        }
+    }
+    printf("worst error against double, relative to the largest output: f16 %.1e, q8_0 %.1e\n", worst_error[0], worst_error[1]);
+    expect(worst_error[0] < 1e-5 && worst_error[1] < 0.03, "accuracy", "scalar");
+    printf(failures ? "%d failures\n" : "attention: all tiers agree\n", failures);
+    return failures != 0;
+}

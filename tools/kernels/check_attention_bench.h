@@ -1,0 +1,190 @@
+// Speed of attention: two threads, prefill counted in multiply-adds of unmasked pairs, decode in bytes read.
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "check.h"
+
+#define BENCH_THREADS 2
+
+/// A worker pool as plain as can be: the threads spin between operations.
+typedef struct bench_pool {
+    pthread_t threads[BENCH_THREADS];
+    _Atomic int64_t generation, running, next;
+    apus_range_kernel kernel;
+    const void *args;
+    int64_t units;
+    void *scratch[BENCH_THREADS];
+} bench_pool;
+
+static bench_pool pool;
+
+static void claim_units(int thread) {
+    for (int64_t u; (u = atomic_fetch_add(&pool.next, 1)) < pool.units;) pool.kernel(pool.args, u, u + 1, pool.scratch[thread]);
+}
+
+static void *worker(void *argument) {
+    for (int64_t seen = 0;;) {
+        while (atomic_load(&pool.generation) == seen) __builtin_ia32_pause();
+        seen = atomic_load(&pool.generation);
+        claim_units((int)(intptr_t)argument);
+        atomic_fetch_sub(&pool.running, 1);
+    }
+    return NULL;
+}
+
+static void run_units(apus_range_kernel kernel, const void *args, int64_t units) {
+    if (units == 0) return;
+    pool.kernel = kernel, pool.args = args, pool.units = units;
+    atomic_store(&pool.next, 0);
+    atomic_store(&pool.running, BENCH_THREADS - 1);
+    atomic_fetch_add(&pool.generation, 1);
+    claim_units(0);
+    while (atomic_load(&pool.running) > 0) __builtin_ia32_pause();
+}
+
+/// A stretch of 64 KB of memory read: units of the read probe.
+static void read_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
+    int64_t part = (int64_t)1 << 20;
+    uint64_t sum = apus_probe_read((const char *)args + begin * part, (end - begin) * part);
+    memcpy(unit_scratch, &sum, sizeof sum);
+}
+
+static void dot_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
+    int32_t sink = 1;
+    (void)begin, (void)end;
+    apus_probe_dot(*(const int32_t *)args, 400000, &sink);
+    memcpy(unit_scratch, &sink, sizeof sink);
+}
+
+static void fma_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
+    float sink = 1;
+    (void)begin, (void)end;
+    apus_probe_fma(*(const int32_t *)args, 400000, &sink);
+    memcpy(unit_scratch, &sink, sizeof sink);
+}
+
+/// Multiply-adds per second of both threads, the best of a few.
+static double peak(apus_range_kernel probe, int32_t tier, int64_t per_unit) {
+    double best = 0;
+    for (int repeat = 0; repeat < 12; repeat++) {
+        double start = seconds();
+        run_units(probe, &tier, 2 * BENCH_THREADS);
+        best = fmax(best, (double)(2 * BENCH_THREADS * per_unit) / (seconds() - start));
+    }
+    return best;
+}
+
+typedef struct bench_shape {
+    apus_kv_type type;
+    int64_t query_heads, kv_heads, dimension, positions, layers;
+} bench_shape;
+
+typedef struct bench_cache {
+    char *memory;
+    const void **table;
+    int64_t layer_bytes;
+} bench_cache;
+
+/// Blocks of all layers: a block holds its 64 positions of every layer, as in the engine.
+static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kernels) {
+    int64_t blocks = s.positions / 64 + 1, width = s.kv_heads * s.dimension;
+    bench_cache c = {.layer_bytes = apus_kv_block_bytes(s.type, s.kv_heads, s.dimension)};
+    c.memory = allocate(blocks * c.layer_bytes * s.layers);
+    c.table = allocate(blocks * 8);
+    for (int64_t b = 0; b < blocks; b++) c.table[b] = c.memory + b * c.layer_bytes * s.layers;
+    float *x = allocate(64 * width * 4);
+    int32_t numbers[64];
+    void *targets[64];
+    fill_random(x, 64 * width, 0);
+    for (int64_t b = 0; b < blocks; b++) {
+        for (int64_t l = 0; l < s.layers; l++) {
+            for (int i = 0; i < 64; i++) numbers[i] = i, targets[i] = (void *)(uintptr_t)c.table[b];
+            apus_kv_append_args args = {x, x, width, width, s.kv_heads, s.dimension, numbers, targets, l * c.layer_bytes};
+            kernels->append[s.type](&args, 0, l == 0 || b < 2 ? 64 : 1, pool.scratch[0]);
+            if (l > 0) memcpy(c.memory + (b * s.layers + l) * c.layer_bytes, c.table[b], (size_t)c.layer_bytes);
+        }
+    }
+    free(x);
+    return c;
+}
+
+static void attend_step(bench_shape s, bench_cache c, const apus_attention_kernels *kernels, const float *query,
+                        float *output, int64_t rows, int64_t position, int64_t layer, void *partials) {
+    int64_t stride = s.query_heads * s.dimension;
+    apus_attention_slice slice = {query, output, rows, position, c.table, layer * c.layer_bytes};
+    apus_attention_args args = {&slice, 1, stride, stride, s.query_heads, s.kv_heads, s.dimension,
+        1.0f / sqrtf((float)s.dimension), 0, partials};
+    run_units(kernels->attend[s.type], &args, apus_attend_units(&args));
+    run_units(kernels->merge, &args, apus_merge_units(&args));
+}
+
+static void bench_one(bench_shape s, const apus_attention_kernels *kernels, double limit, const char *buffer) {
+    int64_t stride = s.query_heads * s.dimension, chunk = 512;
+    bench_cache c = make_cache(s, kernels);
+    float *query = allocate(chunk * stride * 4), *output = allocate(chunk * stride * 4);
+    void *partials = allocate(apus_attention_partial_bytes(chunk, s.positions, s.query_heads, s.dimension));
+    fill_random(query, chunk * stride, 0);
+    double best = 0;
+    for (int repeat = 0; repeat < 3; repeat++) {
+        double start = seconds();
+        for (int64_t at = 0; at < s.positions; at += chunk) attend_step(s, c, kernels, query, output, chunk, at, 0, partials);
+        double pairs = (double)s.positions * (double)(s.positions + 1) / 2 * (double)s.query_heads;
+        best = fmax(best, pairs * (double)s.dimension * 2 / (seconds() - start));
+    }
+    double bytes = (double)((s.positions - 1) / 64 + 1) * (double)c.layer_bytes, ratios[64], rates[64];
+    int rounds = 24;
+    for (int round = 0; round < rounds; round++) {
+        double start = seconds(), count = 0;
+        for (int64_t l = 0; l < s.layers; l++, count++) {
+            attend_step(s, c, kernels, query, output, 1, s.positions - 1, l, partials);
+        }
+        double rate = bytes * count / (seconds() - start);
+        start = seconds();
+        run_units(read_unit, buffer + (int64_t)round % 8 * (128 << 20), 128);
+        rates[round] = rate;
+        ratios[round] = rate / (128.0 * (1 << 20) / (seconds() - start));
+    }
+    for (int i = 0; i < rounds; i++) {
+        for (int j = i + 1; j < rounds; j++) {
+            double swap = rates[i];
+            if (rates[j] < rates[i]) rates[i] = rates[j], rates[j] = swap;
+            swap = ratios[i];
+            if (ratios[j] < ratios[i]) ratios[i] = ratios[j], ratios[j] = swap;
+        }
+    }
+    printf("  %s %2lld/%lld heads of %3lld, %lld positions: prefill %5.1f GMAC/s, %2.0f %% of the %s peak; "
+           "decode %4.1f GB/s, %3.0f %% of the read limit\n", s.type ? "q8_0" : "f16 ", (long long)s.query_heads,
+           (long long)s.kv_heads, (long long)s.dimension, (long long)s.positions, best * 1e-9, 100 * best / limit,
+           s.type ? "dot" : "FMA", rates[rounds / 2] * 1e-9, 100 * ratios[rounds / 2]);
+    fflush(stdout);
+    free(c.memory), free(c.table), free(query), free(output), free(partials);
+}
+
+static void bench_attention(const char *only, const char *kind) {
+    static const bench_shape shapes[] = {
+        {APUS_KV_F16, 9, 3, 64, 8192, 16}, {APUS_KV_F16, 14, 2, 64, 8192, 16}, {APUS_KV_F16, 12, 2, 128, 8192, 8},
+        {APUS_KV_F16, 4, 1, 256, 8192, 8}, {APUS_KV_Q8_0, 9, 3, 64, 8192, 24}, {APUS_KV_Q8_0, 14, 2, 64, 8192, 24},
+        {APUS_KV_Q8_0, 12, 2, 128, 8192, 16}, {APUS_KV_Q8_0, 4, 1, 256, 8192, 16},
+    };
+    char *buffer = allocate((int64_t)1 << 30);
+    for (int64_t i = 0; i < 1 << 30; i += 64) buffer[i] = (char)i;
+    for (int i = 0; i < BENCH_THREADS; i++) {
+        pool.scratch[i] = allocate(APUS_SCRATCH_BYTES);
+        if (i > 0) pthread_create(&pool.threads[i], NULL, worker, (void *)(intptr_t)i);
+    }
+    for (int t = CHECK_TIERS - 1; t > 0; t--) {
+        if (!tiers[t].available || (*only && strcmp(only, tiers[t].name) != 0)) continue;
+        int32_t sink = 1;
+        float float_sink = 1;
+        double dots = peak(dot_unit, t, apus_probe_dot(t, 400000, &sink));
+        double fmas = peak(fma_unit, t, apus_probe_fma(t, 400000, &float_sink));
+        printf("%s: dot peak %.0f GMAC/s, FMA peak %.0f GMAC/s\n", tiers[t].name, dots * 1e-9, fmas * 1e-9);
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            if (*kind && (shapes[i].type == APUS_KV_F16) != (strcmp(kind, "f16") == 0)) continue;
+            bench_one(shapes[i], &tiers[t].table.attention, shapes[i].type ? dots : fmas, buffer);
+        }
+    }
+    free(buffer);
+}

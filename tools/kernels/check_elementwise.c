@@ -1,0 +1,167 @@
+// Elementwise kernels: every tier against scalar by bits, scalar against libm in double.
+//   check_elementwise          checks
+//   check_elementwise bench    time per row of 2048
+#include "check.h"
+
+#include "kernels_math.h"
+
+static void *scratch;
+
+static void check_row_kernels(int64_t length, int mode) {
+    int64_t rows = 3, stride = length + 5, count = rows * stride;
+    float *x = allocate(count * 4), *w = allocate(count * 4), *expected = allocate(count * 4), *got = allocate(count * 4);
+    fill_random(x, count, mode);
+    fill_random(w, count, mode == 3 ? 2 : mode);
+    for (int t = 1; t < CHECK_TIERS; t++) {
+        if (!tiers[t].available) continue;
+        const apus_elementwise_kernels *k = &tiers[t].table.elementwise, *s = &tiers[0].table.elementwise;
+        for (int accumulates = 0; accumulates < 2; accumulates++) {
+            apus_rms_norm_args norm = {x, stride, w, expected, stride, length, 1e-5f, accumulates};
+            memcpy(expected, w, (size_t)count * 4);
+            memcpy(got, w, (size_t)count * 4);
+            s->rms_norm(&norm, 0, rows, scratch);
+            norm.output = got;
+            k->rms_norm(&norm, 0, rows, scratch);
+            expect(same(expected, got, count), "rms_norm", tiers[t].name);
+        }
+        for (int kind = 0; kind < 2; kind++) {
+            apus_gate_args gate = {expected, w, expected, stride, stride, stride, length};
+            memcpy(expected, x, (size_t)count * 4);
+            memcpy(got, x, (size_t)count * 4);
+            s->gate[kind](&gate, 0, rows, scratch);
+            gate.gate = gate.output = got;
+            k->gate[kind](&gate, 0, rows, scratch);
+            expect(same(expected, got, count), kind ? "gelu" : "silu", tiers[t].name);
+        }
+        memcpy(expected, x, (size_t)count * 4);
+        memcpy(got, x, (size_t)count * 4);
+        s->scale(expected, 0.3f, length);
+        k->scale(got, 0.3f, length);
+        s->add(expected, w, length);
+        k->add(got, w, length);
+        expect(same(expected, got, count), "scale, add", tiers[t].name);
+        s->exp(x, x[0], expected, length);
+        k->exp(x, x[0], got, length);
+        expect(same(expected, got, count), "exp", tiers[t].name);
+    }
+    free(x), free(w), free(expected), free(got);
+}
+
+static void check_rope(int64_t pairs, int64_t extra, apus_rope_style style, int mode) {
+    int64_t rows = 4, heads = 3, dimension = 2 * pairs + extra, stride = heads * dimension + 3;
+    int32_t positions[4] = {0, 1, (int32_t)random_below(1000000), 2147483647};
+    double *frequencies = allocate(pairs * 8);
+    float *tables = allocate(4 * rows * pairs * 4), *x = allocate(rows * stride * 4);
+    float *expected = allocate(rows * stride * 4), *got = allocate(rows * stride * 4);
+    float *cos0 = tables, *sin0 = cos0 + rows * pairs, *cos1 = sin0 + rows * pairs, *sin1 = cos1 + rows * pairs;
+    for (int64_t i = 0; i < pairs; i++) frequencies[i] = pow(10000.0, -(double)i / (double)pairs);
+    if (mode == 2) frequencies[0] = 1e300, frequencies[pairs - 1] = NAN, frequencies[pairs / 2] = 1e12;
+    fill_random(x, rows * stride, mode);
+    for (int t = 1; t < CHECK_TIERS; t++) {
+        if (!tiers[t].available) continue;
+        const apus_elementwise_kernels *k = &tiers[t].table.elementwise, *s = &tiers[0].table.elementwise;
+        apus_rope_table_args table = {positions, frequencies, 1.1f, cos0, sin0, pairs};
+        s->rope_table(&table, 0, rows, scratch);
+        table.cosines = cos1, table.sines = sin1;
+        k->rope_table(&table, 0, rows, scratch);
+        expect(same(cos0, cos1, rows * pairs) && same(sin0, sin1, rows * pairs), "rope_table", tiers[t].name);
+        memcpy(expected, x, (size_t)(rows * stride) * 4);
+        memcpy(got, x, (size_t)(rows * stride) * 4);
+        apus_rope_args rope = {expected, stride, heads, dimension, pairs, cos0, sin0, style};
+        s->rope(&rope, 0, rows, scratch);
+        rope.data = got;
+        k->rope(&rope, 0, rows, scratch);
+        expect(same(expected, got, rows * stride), "rope", tiers[t].name);
+    }
+    free(frequencies), free(tables), free(x), free(expected), free(got);
+}
+
+static double ulps(float got, double exact) {
+    float rounded = (float)exact;
+    int exponent;
+    frexpf(rounded == 0 ? 0x1p-126f : rounded, &exponent);
+    return fabs((double)got - exact) / ldexp(1.0, exponent < -125 ? -149 : exponent - 24);
+}
+
+static void check_accuracy(void) {
+    double worst_exp = 0, worst_silu = 0, worst_gelu = 0, worst_sine = 0, worst_double = 0;
+    for (uint32_t bits = 0; bits < 0x42b20000; bits += 61) {
+        float x = apus_float(bits);
+        if (x < 88.7f) worst_exp = fmax(worst_exp, ulps(apus_exp(x), exp((double)x)));
+        if (x < 87.3f) worst_exp = fmax(worst_exp, ulps(apus_exp(-x), exp(-(double)x)));
+    }
+    for (int i = 0; i < 4000000; i++) {
+        float x = random_float() * 20.0f;
+        double u = sqrt(2 / M_PI) * (x + 0.044715 * (double)x * x * x);
+        double gelu = 0.5 * x * (1 + tanh(u));
+        worst_silu = fmax(worst_silu, ulps(apus_silu(x), x / (1 + exp(-(double)x))));
+        // tanh near -1 is a difference from 1, so the error is measured against |x|.
+        worst_gelu = fmax(worst_gelu, fabs(apus_gelu(x) - gelu) / fabs((double)x));
+    }
+    for (int i = 0; i < 4000000; i++) {
+        double sine, cosine, x = (double)random_float() * (i % 2 ? 4e6 : 2147483648.0);
+        apus_sincos(x, &sine, &cosine);
+        worst_sine = fmax(worst_sine, fmax(ulps((float)sine, sin(x)), ulps((float)cosine, cos(x))));
+        worst_double = fmax(worst_double, fmax(fabs(sine - sin(x)), fabs(cosine - cos(x))));
+    }
+    printf("exp %.3f ulp, silu %.3f ulp, gelu %.2e of |x|, sin and cos %.3f ulp as float, %.1e as double\n", worst_exp,
+           worst_silu, worst_gelu, worst_sine, worst_double);
+    expect(worst_exp < 1.5 && worst_silu < 4 && worst_gelu < 3e-7 && worst_sine < 0.501, "accuracy", "scalar");
+    int halves = 0;
+    for (uint32_t h = 0; h < 0x10000; h++) {
+        float x = apus_float_from_half((uint16_t)h);
+        uint16_t back = apus_half_from_float(x);
+        halves += isnan(x) ? (back & 0x7c00) != 0x7c00 : back != h;
+    }
+    expect(halves == 0, "half round trip", "scalar");
+}
+
+static void bench(void) {
+    int64_t length = 2048, rows = 64;
+    float *x = allocate(rows * length * 4), *w = allocate(rows * length * 4), *y = allocate(rows * length * 4);
+    fill_random(x, rows * length, 0);
+    fill_random(w, rows * length, 0);
+    for (int t = 0; t < CHECK_TIERS; t++) {
+        if (!tiers[t].available) continue;
+        const apus_elementwise_kernels *k = &tiers[t].table.elementwise;
+        double best[3] = {1e9, 1e9, 1e9};
+        for (int repeat = 0; repeat < 20; repeat++) {
+            apus_rms_norm_args norm = {x, length, w, y, length, length, 1e-5f, 0};
+            apus_gate_args gate = {x, w, y, length, length, length, length};
+            double t0 = seconds();
+            k->rms_norm(&norm, 0, rows, scratch);
+            double t1 = seconds();
+            k->gate[0](&gate, 0, rows, scratch);
+            double t2 = seconds();
+            k->gate[1](&gate, 0, rows, scratch);
+            double t3 = seconds();
+            best[0] = fmin(best[0], t1 - t0), best[1] = fmin(best[1], t2 - t1), best[2] = fmin(best[2], t3 - t2);
+        }
+        printf("%-11s ns per row of 2048: rms_norm %.0f, silu gate %.0f, gelu gate %.0f\n", tiers[t].name,
+               best[0] / (double)rows * 1e9, best[1] / (double)rows * 1e9, best[2] / (double)rows * 1e9);
+    }
+    free(x), free(w), free(y);
+}
+
+int main(int count, char **arguments) {
+    fill_tiers();
+    scratch = allocate(APUS_SCRATCH_BYTES);
+    if (count > 1 && strcmp(arguments[1], "bench") == 0) {
+        bench();
+        return 0;
+    }
+    for (int64_t length = 1; length < 70; length++) {
+        for (int mode = 0; mode < 4; mode++) check_row_kernels(length, mode);
+    }
+    check_row_kernels(576, 0);
+    check_row_kernels(100000, 3);
+    for (int64_t pairs = 1; pairs < 40; pairs++) {
+        for (int mode = 0; mode < 3; mode++) {
+            check_rope(pairs, pairs % 3 * 8, APUS_ROPE_HALVES, mode);
+            check_rope(pairs, pairs % 3 * 8, APUS_ROPE_INTERLEAVED, mode);
+        }
+    }
+    check_accuracy();
+    printf(failures ? "%d failures\n" : "elementwise: all tiers agree\n", failures);
+    return failures != 0;
+}

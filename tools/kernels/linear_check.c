@@ -1,0 +1,156 @@
+// Quantized linear layers: every tier this CPU has against scalar, bit by bit, and scalar against the codecs.
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+typedef struct shape { int64_t rows, inputs, outputs; } shape;
+
+/// One problem: matrix, input rows and what is added to the result.
+typedef struct problem {
+    const apus_format *format;
+    shape shape;
+    uint8_t *weights, *tiles;
+    float *input, *bias, *residual;
+} problem;
+
+static const float input_extremes[] = {0, -0.0f, 0x1p-100f, 0x1p-101f, 1e-40f, 3e38f, -3e38f, INFINITY, -INFINITY, NAN};
+
+static problem make_problem(generator *random, const apus_format *format, shape shape, weight_style style) {
+    problem it = {.format = format, .shape = shape};
+    it.weights = make_weights(random, format->type, shape.outputs, shape.inputs, style);
+    it.tiles = pack_matrix(format, it.weights, shape.outputs, shape.inputs);
+    it.input = allocate(shape.rows * shape.inputs * 4);
+    it.bias = allocate(shape.outputs * 4);
+    it.residual = allocate(shape.rows * shape.outputs * 4);
+    for (int64_t i = 0; i < shape.rows * shape.inputs; i++) {
+        it.input[i] = next_float(random) * (style == WEIGHTS_EXTREME && i % 96 < 32 ? 0x1p-99f : 1);
+        if (style == WEIGHTS_EXTREME && next_random(random) % 128 == 0) {
+            it.input[i] = input_extremes[(next_random(random) >> 20) % (sizeof input_extremes / sizeof(float))];
+        }
+    }
+    for (int64_t i = 0; i < shape.outputs; i++) { it.bias[i] = next_float(random); }
+    for (int64_t i = 0; i < shape.rows * shape.outputs; i++) { it.residual[i] = next_float(random); }
+    return it;
+}
+
+static void free_problem(problem it) {
+    free(it.weights);
+    free(it.tiles);
+    free(it.input);
+    free(it.bias);
+    free(it.residual);
+}
+
+static void prepare(const apus_kernels *table, problem it, void *panels) {
+    apus_prepare_args args = {it.input, it.shape.inputs, it.shape.rows, it.shape.inputs, panels};
+    int64_t panel_rows = apus_panel_rows(it.format->activation);
+    table->linear.prepare[it.format->activation](&args, 0, (it.shape.rows + panel_rows - 1) / panel_rows, panels);
+}
+
+/// Runs the problem on a tier, the tiles in two ranges; bit 0 of `extras` adds the bias, bit 1 the residual.
+static void solve(const apus_kernels *table, problem it, const void *panels, int extras, float *output) {
+    const apus_format *format = &table->linear.formats[it.format - apus_kernels_for_tier(APUS_TIER_SCALAR)->linear.formats];
+    void *scratch = allocate(APUS_SCRATCH_BYTES);
+    memset(scratch, 0xff, APUS_SCRATCH_BYTES);
+    memcpy(output, it.residual, (size_t)(it.shape.rows * it.shape.outputs) * sizeof(float));
+    apus_matmul_args args = {
+        .weights = it.tiles, .outputs = it.shape.outputs, .inputs = it.shape.inputs, .panels = panels,
+        .rows = it.shape.rows, .output = output, .output_stride = it.shape.outputs,
+        .bias = extras & 1 ? it.bias : NULL, .accumulates = extras >> 1 & 1,
+    };
+    int64_t tiles = (it.shape.outputs + format->tile_rows - 1) / format->tile_rows;
+    format->matmul(&args, 0, tiles / 3, scratch);
+    format->matmul(&args, tiles / 3, tiles, scratch);
+    free(scratch);
+}
+
+static int failure(const char *what, apus_tier tier, problem it, int style) {
+    printf("FAILED %s: %s %s, %lld rows, %lld inputs, %lld outputs, style %d\n", what, tier_name(tier),
+           type_name(it.format->type), (long long)it.shape.rows, (long long)it.shape.inputs,
+           (long long)it.shape.outputs, style);
+    return 1;
+}
+
+static int check_tiers(generator *random, const apus_format *format, shape shape, weight_style style) {
+    int failures = 0;
+    problem it = make_problem(random, format, shape, style);
+    int64_t panel_bytes = apus_activation_bytes(format->activation, shape.rows, shape.inputs);
+    int64_t count = shape.rows * shape.outputs;
+    void *panels = allocate(panel_bytes), *other_panels = allocate(panel_bytes);
+    float *expected = allocate(count * 4), *found = allocate(count * 4);
+    prepare(apus_kernels_for_tier(APUS_TIER_SCALAR), it, panels);
+    int extras = (int)(next_random(random) >> 60) & 3;
+    solve(apus_kernels_for_tier(APUS_TIER_SCALAR), it, panels, extras, expected);
+    for (int tier = APUS_TIER_SCALAR + 1; tier <= APUS_TIER_NEON; tier++) {
+        const apus_kernels *table = apus_kernels_for_tier((apus_tier)tier);
+        if (!table) { continue; }
+        prepare(table, it, other_panels);
+        if (!same_floats(panels, other_panels, panel_bytes / 4)) { failures += failure("prepare", tier, it, style); }
+        solve(table, it, panels, extras, found);
+        if (!same_floats(expected, found, count)) { failures += failure("matmul", tier, it, style); }
+    }
+    free(panels);
+    free(other_panels);
+    free(expected);
+    free(found);
+    free_problem(it);
+    return failures;
+}
+
+/// The scalar result lies near the product of decoded weights and inputs in double precision.
+static int check_meaning(generator *random, const apus_format *format) {
+    int failures = 0;
+    problem it = make_problem(random, format, (shape){3, 512, 33}, WEIGHTS_PLAIN);
+    const apus_codec *codec = apus_codec_for_type(format->type);
+    const apus_kernels *scalar = apus_kernels_for_tier(APUS_TIER_SCALAR);
+    void *panels = allocate(apus_activation_bytes(format->activation, it.shape.rows, it.shape.inputs));
+    float *found = allocate(3 * 33 * 4), *row = allocate(512 * 4), *unpacked = allocate(512 * 4);
+    prepare(scalar, it, panels);
+    solve(scalar, it, panels, 0, found);
+    for (int output = 0; output < 33; output++) {
+        codec->decode(it.weights + output * row_bytes(format->type, 512), row, 512);
+        format->unpack_row(it.tiles + output / 16 * format->tile_bytes(512), output % 16, 512, unpacked);
+        if (!same_floats(row, unpacked, 512)) { failures += failure("unpack_row", APUS_TIER_SCALAR, it, 0); }
+        for (int r = 0; r < 3; r++) {
+            double sum = 0, size = 0;
+            for (int i = 0; i < 512; i++) {
+                sum += (double)row[i] * (double)it.input[r * 512 + i];
+                size += fabs((double)row[i]);
+            }
+            if (!(fabs(sum - (double)found[r * 33 + output]) <= size * 1e-3)) {
+                failures += failure("meaning", APUS_TIER_SCALAR, it, 0);
+            }
+        }
+    }
+    free(panels);
+    free(found);
+    free(row);
+    free(unpacked);
+    free_problem(it);
+    return failures;
+}
+
+int check_linear(void) {
+    int failures = 0;
+    generator random = {0x9e3779b97f4a7c15};
+    for (int i = 0; i < APUS_FORMAT_COUNT; i++) {
+        const apus_format *format = &apus_kernels_for_tier(APUS_TIER_SCALAR)->linear.formats[i];
+        if (format->activation != APUS_ACTIVATION_Q8 || !format->matmul) { continue; }
+        int64_t unit = apus_codec_for_type(format->type)->block_length;
+        failures += check_meaning(&random, format);
+        for (int64_t rows = 1; rows <= 40; rows++) {
+            int64_t outputs = 1 + (int64_t)(next_random(&random) >> 40) % 70;
+            int64_t inputs = unit * (1 + (int64_t)(next_random(&random) >> 40) % (unit == 32 ? 19 : 3));
+            for (int style = WEIGHTS_PLAIN; style <= WEIGHTS_ZERO; style++) {
+                failures += check_tiers(&random, format, (shape){rows, inputs, outputs}, (weight_style)style);
+            }
+        }
+        failures += check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_PLAIN);
+        failures += check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_EXTREME);
+        failures += check_tiers(&random, format, (shape){4100, 256, 17}, WEIGHTS_PLAIN);
+    }
+    return failures;
+}
