@@ -102,6 +102,27 @@ static int same(const float *a, const float *b, int64_t count) {
     return 1;
 }
 
+/// FNV-1a over the bits, every NaN counting as the same.
+static uint64_t hash_floats(uint64_t hash, const float *x, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        hash = (hash ^ (isnan(x[i]) ? 0x7fc00000 : bits)) * 0x100000001b3;
+    }
+    return hash;
+}
+
+#define HASH_START UINT64_C(0xcbf29ce484222325)
+
+/// The tier of this name if the machine has it; the best one when there is no name.
+static const check_tier *find_tier(const char *name) {
+    for (int t = CHECK_TIERS - 1; t >= 0; t--) {
+        if (tiers[t].available && (!name || strcmp(name, tiers[t].name) == 0)) return &tiers[t];
+    }
+    fprintf(stderr, "no tier %s on this CPU\n", name);
+    exit(2);
+}
+
 static void expect(int condition, const char *what, const char *tier) {
     if (!condition) {
         failures++;

@@ -1,6 +1,7 @@
 // Attention kernels: every tier against scalar by bits, rows together against rows alone, scalar against a reference in
 // double.
-//   check_attention                        checks
+//   check_attention [ROUNDS]               checks
+//   check_attention hash [TIER]            one number per kind of keys and head dimension: equal on every CPU
 //   check_attention bench [TIER [KV]]         prefill at 8,192 tokens and decode, two threads, beside the measured limits
 #include "check.h"
 
@@ -172,11 +173,37 @@ static void check_shape(apus_kv_type type, int64_t query_heads, int64_t kv_heads
     check(p, mode);
 }
 
+static void hash(const apus_attention_kernels *kernels) {
+    static const int64_t dimensions[] = {8, 40, 64, 80, 96, 128, 192, 256};
+    for (int type = 0; type < 2; type++) {
+        for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++) {
+            problem p = {(apus_kv_type)type, 6, 2, dimensions[i], i % 2 ? 100 : 0, 2, {{0}}};
+            p.sequences[0] = make_sequence(&p, 301, 21, 0);
+            p.sequences[1] = make_sequence(&p, 600, 1, i % 3 == 2 ? 2 : 1);
+            int64_t width = p.query_heads * p.dimension;
+            float *output = allocate(22 * width * 4);
+            uint64_t sum = HASH_START;
+            for (int64_t s = 0; s < p.count; s++) append(&p, &p.sequences[s], 1, kernels);
+            for (int alone = 0; alone < 2; alone++) {
+                attend(&p, 1, kernels, output, alone);
+                sum = hash_floats(sum, output, 22 * width);
+            }
+            printf("attention %s %3lld %016llx\n", type ? "q8_0" : "f16 ", (long long)p.dimension, (unsigned long long)sum);
+            for (int64_t s = 0; s < p.count; s++) free_sequence(&p.sequences[s]);
+            free(output);
+        }
+    }
+}
+
 int main(int count, char **arguments) {
     fill_tiers();
     scratch = allocate(APUS_SCRATCH_BYTES);
     if (count > 1 && strcmp(arguments[1], "bench") == 0) {
         bench_attention(count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
+        return 0;
+    }
+    if (count > 1 && strcmp(arguments[1], "hash") == 0) {
+        hash(&find_tier(count > 2 ? arguments[2] : NULL)->table.attention);
         return 0;
     }
     static const int64_t heads[][2] = {{1, 1}, {2, 2}, {3, 1}, {6, 2}, {7, 1}, {14, 2}, {10, 1}};

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "apus_host.h"
 #include "check.h"
 
 #define BENCH_THREADS 2
@@ -26,7 +27,7 @@ static void claim_units(int thread) {
 
 static void *worker(void *argument) {
     for (int64_t seen = 0;;) {
-        while (atomic_load(&pool.generation) == seen) __builtin_ia32_pause();
+        while (atomic_load(&pool.generation) == seen) apus_spin_hint();
         seen = atomic_load(&pool.generation);
         claim_units((int)(intptr_t)argument);
         atomic_fetch_sub(&pool.running, 1);
@@ -41,7 +42,7 @@ static void run_units(apus_range_kernel kernel, const void *args, int64_t units)
     atomic_store(&pool.running, BENCH_THREADS - 1);
     atomic_fetch_add(&pool.generation, 1);
     claim_units(0);
-    while (atomic_load(&pool.running) > 0) __builtin_ia32_pause();
+    while (atomic_load(&pool.running) > 0) apus_spin_hint();
 }
 
 /// A stretch of 64 KB of memory read: units of the read probe.

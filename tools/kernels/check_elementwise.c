@@ -1,6 +1,7 @@
 // Elementwise kernels: every tier against scalar by bits, scalar against libm in double.
-//   check_elementwise          checks
-//   check_elementwise bench    time per row of 2048
+//   check_elementwise                checks
+//   check_elementwise hash [TIER]    one number per kernel over fixed inputs: equal on every CPU
+//   check_elementwise bench          time per row of 2048
 #include "check.h"
 
 #include "kernels_math.h"
@@ -116,6 +117,46 @@ static void check_accuracy(void) {
     expect(halves == 0, "half round trip", "scalar");
 }
 
+static void print_hash(const char *name, const float *x, int64_t count) {
+    printf("elementwise %-11s %016llx\n", name, (unsigned long long)hash_floats(HASH_START, x, count));
+}
+
+static void hash(const apus_elementwise_kernels *k) {
+    enum { length = 611, rows = 5, pairs = 53, heads = 2 };
+    static float x[rows * length], y[rows * length], out[rows * length], cosines[rows * pairs], sines[rows * pairs];
+    static const int32_t positions[rows] = {0, 1, 77, 131071, 2147483647};
+    double frequencies[pairs];
+    for (int i = 0; i < pairs; i++) frequencies[i] = 1.0 / (1.0 + i * 37.25);
+    for (int i = 0; i < 3; i++) {
+        fill_random(x + i * length, length, i);
+        fill_random(y + i * length, length, i);
+    }
+    apus_rms_norm_args norm = {x, length, y, out, length, length, 1e-5f, 0};
+    apus_gate_args gate = {x, y, out, length, length, length, length};
+    apus_rope_table_args table = {positions, frequencies, 1.25f, cosines, sines, pairs};
+    k->rms_norm(&norm, 0, rows, scratch);
+    print_hash("rms_norm", out, rows * length);
+    k->gate[APUS_GATE_SILU](&gate, 0, rows, scratch);
+    print_hash("silu", out, rows * length);
+    k->gate[APUS_GATE_GELU](&gate, 0, rows, scratch);
+    print_hash("gelu", out, rows * length);
+    k->rope_table(&table, 0, rows, scratch);
+    print_hash("cosines", cosines, rows * pairs);
+    print_hash("sines", sines, rows * pairs);
+    for (int style = 0; style < 2; style++) {
+        apus_rope_args rope = {out, length, heads, 2 * pairs + 7, pairs, cosines, sines, (apus_rope_style)style};
+        memcpy(out, x, sizeof x);
+        k->rope(&rope, 0, rows, scratch);
+        print_hash(style ? "halves" : "interleaved", out, rows * length);
+    }
+    k->exp(x, 0.75f, out, rows * length);
+    print_hash("exp", out, rows * length);
+    k->scale(out, 0.3f, rows * length);
+    print_hash("scale", out, rows * length);
+    k->add(out, y, rows * length);
+    print_hash("add", out, rows * length);
+}
+
 static void bench(void) {
     int64_t length = 2048, rows = 64;
     float *x = allocate(rows * length * 4), *w = allocate(rows * length * 4), *y = allocate(rows * length * 4);
@@ -148,6 +189,10 @@ int main(int count, char **arguments) {
     scratch = allocate(APUS_SCRATCH_BYTES);
     if (count > 1 && strcmp(arguments[1], "bench") == 0) {
         bench();
+        return 0;
+    }
+    if (count > 1 && strcmp(arguments[1], "hash") == 0) {
+        hash(&find_tier(count > 2 ? arguments[2] : NULL)->table.elementwise);
         return 0;
     }
     for (int64_t length = 1; length < 70; length++) {

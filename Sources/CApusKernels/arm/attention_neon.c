@@ -1,0 +1,482 @@
+// Attention, NEON tier: a lane is a key for scores, a dimension for values. Rows come in panels of six by four vectors.
+#if defined(__aarch64__)
+#include "apus_kernels.h"
+
+#include "../attention_tiles.h"
+#include "../tiers.h"
+#include "math_neon.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+#define F16_ROWS 6
+#define Q8_ROWS 2
+
+// MARK: softmax and merging
+
+APUS_INLINE uint32x4_t range_mask_4(apus_key_range range, int32_t first) {
+    const int32_t lanes[4] = {first, first + 1, first + 2, first + 3};
+    int32x4_t keys = vld1q_s32(lanes);
+    return vandq_u32(vcgeq_s32(keys, vdupq_n_s32(range.begin)), vcltq_s32(keys, vdupq_n_s32(range.end)));
+}
+
+/// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
+APUS_INLINE void softmax_row(panel *p, int r) {
+    float32x4_t lowest = vdupq_n_f32(-INFINITY), max = lowest, lanes[4];
+    for (int32_t i = 0; i < APUS_KV_BLOCK; i += 4) {
+        max = vmaxq_f32(max, vbslq_f32(range_mask_4(p->ranges[r], i), vld1q_f32(p->weights[r] + i), lowest));
+    }
+    p->max[r] = vmaxvq_f32(max);
+    for (int v = 0; v < 4; v++) lanes[v] = vdupq_n_f32(0);
+    for (int32_t i = 0; i < APUS_KV_BLOCK; i += 16) {
+        for (int v = 0; v < 4; v++) {
+            float *weights = p->weights[r] + i + 4 * v;
+            float32x4_t weight = apus_exp_nonpositive_neon(vsubq_f32(vld1q_f32(weights), vdupq_n_f32(p->max[r])));
+            uint32x4_t mask = range_mask_4(p->ranges[r], i + 4 * v);
+            weight = vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(weight), mask));
+            vst1q_f32(weights, weight);
+            lanes[v] = vaddq_f32(lanes[v], weight);
+        }
+    }
+    p->sum[r] = apus_tree_neon(lanes);
+}
+
+/// Merges one row's maximum and sum into `state`; leaves the factors of section 6.
+APUS_INLINE void merge_sum(tile_state state, int64_t row, float max, float sum, float *alpha, float *beta) {
+    float both = state.max[row] > max ? state.max[row] : max;
+    *alpha = apus_exp(state.max[row] - both);
+    *beta = apus_exp(max - both);
+    state.max[row] = both;
+    state.sum[row] = fmaf(state.sum[row], *alpha, sum * *beta);
+}
+
+APUS_INLINE void merge_panel(panel *p, tile_state state, int64_t row) {
+    for (int32_t r = 0; r < p->rows; r++) {
+        if (p->ranges[r].begin == p->ranges[r].end) continue;
+        merge_sum(state, row + r, p->max[r], p->sum[r], &p->alpha[r], &p->beta[r]);
+    }
+}
+
+APUS_INLINE void merge_out(float *out, const float *part, int64_t padded, float alpha, float beta) {
+    for (int64_t d = 0; d < padded; d += 4) {
+        vst1q_f32(out + d, vfmaq_n_f32(vmulq_n_f32(vld1q_f32(part + d), beta), vld1q_f32(out + d), alpha));
+    }
+}
+
+APUS_INLINE void clear_state(tile_state state, int64_t rows, int64_t padded) {
+    for (int64_t row = 0; row < rows; row++) {
+        state.max[row] = -INFINITY;
+        state.sum[row] = 0;
+    }
+    memset(state.out, 0, (size_t)(rows * padded) * sizeof(float));
+}
+
+APUS_INLINE void divide_out(float *output, const float *out, float sum, int64_t dimension) {
+    for (int64_t d = 0; d < dimension; d += 4) vst1q_f32(output + d, vdivq_f32(vld1q_f32(out + d), vdupq_n_f32(sum)));
+}
+
+/// Leaves a finished span as partials, or merges it.
+APUS_INLINE void close_span(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t span) {
+    int64_t padded = apus_padded(args->head_dimension);
+    if (unit->plan->splits) store_partials(args, unit, t, span);
+    for (int64_t row = 0; row < unit->rows && !unit->plan->splits; row++) {
+        float alpha, beta;
+        if (t.span.sum[row] == 0) continue;
+        merge_sum(t.all, row, t.span.max[row], t.span.sum[row], &alpha, &beta);
+        merge_out(t.all.out + row * padded, t.span.out + row * padded, padded, alpha, beta);
+    }
+}
+
+static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    const apus_attention_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    tile t = carve_tile(scratch, padded);
+    for (int64_t index = begin; index < end; index++) {
+        apus_merge_unit unit = apus_merge_unit_at(args, index);
+        clear_state(t.all, 1, padded);
+        for (int64_t i = 0; i < unit.plan->spans; i++) {
+            const float *slot = apus_slot(args, unit.plan, unit.row, unit.head, unit.plan->first_span + i);
+            float alpha, beta;
+            if (slot[padded + 1] == 0) continue;
+            merge_sum(t.all, 0, slot[padded], slot[padded + 1], &alpha, &beta);
+            merge_out(t.all.out, slot, padded, alpha, beta);
+        }
+        divide_out(unit.slice->output + unit.row * args->output_stride + unit.head * dimension, t.all.out, t.all.sum[0], dimension);
+    }
+}
+
+// MARK: f16
+
+static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            char *block = (char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension);
+            uint16_t *keys = (uint16_t *)block + apus_half_key_index(dimension, key, 0);
+            uint16_t *values = (uint16_t *)block + APUS_KV_BLOCK * dimension + key * padded;
+            for (int64_t d = 0; d < dimension; d += 4) {
+                uint16_t halves[4];
+                vst1_u16(halves, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(k + d))));
+                for (int64_t i = 0; i < 4; i++) keys[(d + i) * 16] = halves[i];
+                vst1_u16(values + d, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(v + d))));
+            }
+            for (int64_t d = dimension; d < padded; d++) values[d] = 0;
+        }
+    }
+}
+
+/// Halves are widened in registers for few rows, else first into scratch for all rows of a unit.
+typedef enum source_kind { SOURCE_HALVES, SOURCE_FLOATS } source_kind;
+
+typedef struct source {
+    const void *keys, *values;
+} source;
+
+APUS_INLINE float32x4_t load_lanes(const void *from, int64_t index, source_kind kind) {
+    if (kind == SOURCE_FLOATS) return vld1q_f32((const float *)from + index);
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16((const uint16_t *)from + index)));
+}
+
+/// Scores of the panel's rows against tile `first` of 16 keys.
+APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int64_t first, int rows, source_kind kind) {
+    float32x4_t scores[F16_ROWS][4];
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int v = 0; v < 4; v++) scores[r][v] = vdupq_n_f32(0);
+    }
+    for (int64_t d = 0; d < dimension; d++) {
+        float32x4_t key[4];
+        UNROLL for (int v = 0; v < 4; v++) key[v] = load_lanes(from.keys, (first * dimension + d) * 16 + 4 * v, kind);
+        UNROLL for (int r = 0; r < rows; r++) {
+            float q = query[r * dimension + d];
+            UNROLL for (int v = 0; v < 4; v++) scores[r][v] = vfmaq_n_f32(scores[r][v], key[v], q);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int v = 0; v < 4; v++) vst1q_f32(p->weights[r] + 16 * first + 4 * v, scores[r][v]);
+    }
+}
+
+/// Rows [first, first + rows) of the panel: weights times values of keys in `range`, merged into `out`, 16 dimensions.
+APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
+                       int64_t start, float *out, source_kind kind) {
+    float32x4_t sums[F16_ROWS][4];
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int v = 0; v < 4; v++) sums[r][v] = vdupq_n_f32(0);
+    }
+    for (int64_t j = range.begin; j < range.end; j++) {
+        float32x4_t value[4];
+        UNROLL for (int v = 0; v < 4; v++) value[v] = load_lanes(from.values, j * padded + start + 4 * v, kind);
+        UNROLL for (int r = 0; r < rows; r++) {
+            float weight = p->weights[first + r][j];
+            UNROLL for (int v = 0; v < 4; v++) sums[r][v] = vfmaq_n_f32(sums[r][v], value[v], weight);
+        }
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        float alpha = p->alpha[first + r], beta = p->beta[first + r], *row = out + (first + r) * padded + start;
+        UNROLL for (int v = 0; v < 4; v++) {
+            vst1q_f32(row + 4 * v, vfmaq_n_f32(vmulq_n_f32(sums[r][v], beta), vld1q_f32(row + 4 * v), alpha));
+        }
+    }
+}
+
+APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
+    int64_t padded = apus_padded(dimension);
+    float *out = t.span.out + row * padded;
+    for (int64_t first = 0; first < 4; first++) score(p, t.query + row * dimension, dimension, from, first, rows, kind);
+    for (int r = 0; r < rows; r++) softmax_row(p, r);
+    merge_panel(p, t.span, row);
+    for (int64_t start = 0; p->uniform && start < padded; start += 16) {
+        weigh(p, 0, rows, p->ranges[0], from, padded, start, out, kind);
+    }
+    for (int r = 0; r < rows && !p->uniform; r++) {
+        if (p->ranges[r].begin == p->ranges[r].end) continue;
+        for (int64_t start = 0; start < padded; start += 16) weigh(p, r, 1, p->ranges[r], from, padded, start, out, kind);
+    }
+}
+
+#define PANEL_F16(rows, kind)                                                                            \
+    static void panel_##kind##_##rows(panel *p, tile t, int64_t row, int64_t dimension, source from) {   \
+        panel_f16(p, t, row, dimension, from, rows, kind);                                               \
+    }
+PANEL_F16(1, SOURCE_HALVES)
+PANEL_F16(2, SOURCE_HALVES)
+PANEL_F16(3, SOURCE_HALVES)
+PANEL_F16(4, SOURCE_HALVES)
+PANEL_F16(5, SOURCE_HALVES)
+PANEL_F16(6, SOURCE_HALVES)
+PANEL_F16(1, SOURCE_FLOATS)
+PANEL_F16(2, SOURCE_FLOATS)
+PANEL_F16(3, SOURCE_FLOATS)
+PANEL_F16(4, SOURCE_FLOATS)
+PANEL_F16(5, SOURCE_FLOATS)
+PANEL_F16(6, SOURCE_FLOATS)
+
+typedef void (*panel_f16_kernel)(panel *p, tile t, int64_t row, int64_t dimension, source from);
+
+/// By source_kind and rows.
+static const panel_f16_kernel panels_f16[2][F16_ROWS] = {
+    {panel_SOURCE_HALVES_1, panel_SOURCE_HALVES_2, panel_SOURCE_HALVES_3, panel_SOURCE_HALVES_4, panel_SOURCE_HALVES_5,
+     panel_SOURCE_HALVES_6},
+    {panel_SOURCE_FLOATS_1, panel_SOURCE_FLOATS_2, panel_SOURCE_FLOATS_3, panel_SOURCE_FLOATS_4, panel_SOURCE_FLOATS_5,
+     panel_SOURCE_FLOATS_6},
+};
+
+static void widen(const void *from, float *to, int64_t count) {
+    for (int64_t i = 0; i < count; i += 4) vst1q_f32(to + i, load_lanes(from, i, SOURCE_HALVES));
+}
+
+/// One block for all rows of a unit.
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    source_kind kind = unit->rows > F16_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
+    const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
+    source from = {data, data + APUS_KV_BLOCK * dimension};
+    if (kind == SOURCE_FLOATS) {
+        float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
+        widen(from.keys, keys, APUS_KV_BLOCK * dimension);
+        widen(from.values, values, APUS_KV_BLOCK * padded);
+        from = (source){keys, values};
+    }
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = panel_rows(row, unit->rows, F16_ROWS);
+        if (open_panel(&p, t.positions + row, rows, args->window, block)) panels_f16[kind][rows - 1](&p, t, row, dimension, from);
+    }
+}
+
+// MARK: q8_0
+
+/// Codes of `count` values, a multiple of 8 up to 64, and their scale: a group of section 2.
+APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t *codes) {
+    uint32x4_t most = vdupq_n_u32(0), magnitude = vdupq_n_u32(0x7fffffff);
+    for (int64_t i = 0; i < count; i += 4) {
+        most = vmaxq_u32(most, vandq_u32(vreinterpretq_u32_f32(vld1q_f32(x + i)), magnitude));
+    }
+    uint32_t largest = vmaxvq_u32(most);
+    if (largest >= 0x7f800000 || apus_float(largest) < 0x1p-100f) {
+        memset(codes, 0, (size_t)count);
+        return largest >= 0x7f800000 ? NAN : 0.0f;
+    }
+    float r = 127.0f / apus_float(largest);
+    for (int64_t i = 0; i < count; i += 8) {
+        int32x4_t a = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i), r)), b = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i + 4), r));
+        vst1_s8(codes + i, vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b))));
+    }
+    return apus_float(largest) / 127.0f;
+}
+
+static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_kv_append_args *args = pointer;
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
+            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
+            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
+            for (int64_t d = 0; d < dimension; d += 32) {
+                int8_t codes[32] = {0};
+                int64_t at = d / 32 * APUS_KV_BLOCK + key, count = dimension - d < 32 ? dimension - d : 32;
+                key_scales[at] = apus_half_from_float(quantize_group(k + d, count, codes));
+                for (int64_t i = 0; i < count; i++) keys[apus_code_key_index(dimension, key, d + i)] = (uint8_t)(codes[i] + 128);
+                memset(codes, 0, sizeof codes);
+                value_scales[at] = apus_half_from_float(quantize_group(v + d, count, codes));
+                for (int64_t i = 0; i < 32 && d + i < padded; i++) values[apus_code_value_index(dimension, key, d + i)] = codes[i];
+            }
+        }
+    }
+}
+
+/// A unit's queries as codes.
+typedef struct query_codes {
+    int8_t *codes;  ///< rows x dimension
+    float *scales;  ///< rows x groups
+} query_codes;
+
+typedef struct source_q8 {
+    const uint8_t *keys;
+    const int8_t *values;
+    const float *key_scales, *value_scales;  ///< widened, [group][key]
+} source_q8;
+
+/// Sums over four lanes' four bytes each, as two halves of pairs to be added pairwise at the end.
+typedef struct dot_sums {
+    int32x4_t low, high;
+} dot_sums;
+
+APUS_INLINE dot_sums dot(dot_sums sums, int8x16_t a, int8x16_t b) {
+    sums.low = vpadalq_s16(sums.low, vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+    sums.high = vpadalq_s16(sums.high, vmull_high_s8(a, b));
+    return sums;
+}
+
+APUS_INLINE float32x4_t dot_result(dot_sums sums) { return vcvtq_f32_s32(vpaddq_s32(sums.low, sums.high)); }
+
+APUS_INLINE int8x16_t four_codes(const int8_t *codes) {
+    int32_t four;
+    memcpy(&four, codes, 4);
+    return vreinterpretq_s8_s32(vdupq_n_s32(four));
+}
+
+/// Scores of the panel's rows against tile `first` of 16 keys.
+APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first, int rows) {
+    int64_t groups = apus_groups(dimension);
+    const uint8_t *keys = from->keys + first * 16 * dimension;
+    uint8x16_t offset = vdupq_n_u8(128);
+    for (int64_t group = 0; group < groups; group++) {
+        int64_t end = 32 * group + 32 < dimension ? 32 * group + 32 : dimension;
+        dot_sums dots[Q8_ROWS][4];
+        UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int v = 0; v < 4; v++) dots[r][v] = (dot_sums){vdupq_n_s32(0), vdupq_n_s32(0)};
+        }
+        for (int64_t d = 32 * group; d < end; d += 4) {
+            UNROLL for (int v = 0; v < 4; v++) {
+                int8x16_t key = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(keys + 16 * d + 16 * v), offset));
+                UNROLL for (int r = 0; r < rows; r++) {
+                    dots[r][v] = dot(dots[r][v], four_codes(q.codes + (row + r) * dimension + d), key);
+                }
+            }
+        }
+        UNROLL for (int r = 0; r < rows; r++) {
+            float scale = q.scales[(row + r) * groups + group];
+            UNROLL for (int v = 0; v < 4; v++) {
+                float *scores = p->weights[r] + 16 * first + 4 * v;
+                float32x4_t both = vmulq_n_f32(vld1q_f32(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v), scale);
+                float32x4_t before = group == 0 ? vdupq_n_f32(0) : vld1q_f32(scores);
+                vst1q_f32(scores, vfmaq_f32(before, dot_result(dots[r][v]), both));
+            }
+        }
+    }
+}
+
+/// One value group: the panel's weights times its scales as codes, times the values, merged into `out`.
+APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded, int64_t group, int rows, float *out) {
+    int8_t codes[Q8_ROWS][APUS_KV_BLOCK];
+    float scales[Q8_ROWS];
+    UNROLL for (int r = 0; r < rows; r++) {
+        float scaled[APUS_KV_BLOCK];
+        for (int32_t j = 0; j < APUS_KV_BLOCK; j += 4) {
+            float32x4_t w = vmulq_f32(vld1q_f32(p->weights[r] + j), vld1q_f32(from->value_scales + group * APUS_KV_BLOCK + j));
+            vst1q_f32(scaled + j, vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(w), range_mask_4(p->ranges[r], j))));
+        }
+        scales[r] = quantize_group(scaled, APUS_KV_BLOCK, codes[r]);
+    }
+    for (int64_t start = 32 * group; start < padded && start < 32 * group + 32; start += 16) {
+        dot_sums dots[Q8_ROWS][4];
+        UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int v = 0; v < 4; v++) dots[r][v] = (dot_sums){vdupq_n_s32(0), vdupq_n_s32(0)};
+        }
+        for (int64_t key = 0; key < APUS_KV_BLOCK; key += 4) {
+            UNROLL for (int v = 0; v < 4; v++) {
+                int8x16_t values = vld1q_s8(from->values + key * padded + 4 * start + 16 * v);
+                UNROLL for (int r = 0; r < rows; r++) dots[r][v] = dot(dots[r][v], four_codes(codes[r] + key), values);
+            }
+        }
+        UNROLL for (int r = 0; r < rows; r++) {
+            if (p->ranges[r].begin == p->ranges[r].end) continue;
+            UNROLL for (int v = 0; v < 4; v++) {
+                float *to = out + r * padded + start + 4 * v;
+                float32x4_t part = vmulq_n_f32(vmulq_n_f32(dot_result(dots[r][v]), scales[r]), p->beta[r]);
+                vst1q_f32(to, vfmaq_n_f32(part, vld1q_f32(to), p->alpha[r]));
+            }
+        }
+    }
+}
+
+APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int rows) {
+    int64_t padded = apus_padded(dimension);
+    for (int64_t first = 0; first < 4; first++) score_q8(p, q, row, dimension, from, first, rows);
+    for (int r = 0; r < rows; r++) softmax_row(p, r);
+    merge_panel(p, t.span, row);
+    for (int64_t group = 0; group < apus_groups(dimension); group++) {
+        weigh_q8(p, from, padded, group, rows, t.span.out + row * padded);
+    }
+}
+
+/// One block for all rows of a unit; `scales` is scratch.
+static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q, float *scales,
+                     int64_t block) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
+    const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
+    const char *values = data + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK};
+    widen(data + APUS_KV_BLOCK * dimension, scales, groups * APUS_KV_BLOCK);
+    widen(values + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = panel_rows(row, unit->rows, Q8_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        if (rows == 2) {
+            panel_q8(&p, t, q, row, dimension, &from, 2);
+        } else {
+            panel_q8(&p, t, q, row, dimension, &from, 1);
+        }
+    }
+}
+
+// MARK: units
+
+APUS_INLINE query_codes load_codes(tile t, float *scales, int64_t rows, int64_t dimension) {
+    int64_t groups = apus_groups(dimension);
+    query_codes q = {.scales = scales, .codes = (int8_t *)(scales + APUS_TILE_ROWS * groups)};
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t d = 0; d < dimension; d += 32) {
+            int64_t count = dimension - d < 32 ? dimension - d : 32, at = row * dimension + d;
+            q.scales[row * groups + d / 32] = quantize_group(t.query + at, count, q.codes + at);
+        }
+    }
+    return q;
+}
+
+APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t end, void *scratch, apus_kv_type type) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    tile t = carve_tile(scratch, padded);
+    float *block_scales = (float *)t.rest, *query_scales = block_scales + 2 * apus_groups(dimension) * APUS_KV_BLOCK;
+    query_codes q = {0};
+    for (int64_t index = begin; index < end; index++) {
+        apus_attend_unit unit = apus_attend_unit_at(args, index);
+        load_rows(args, &unit, t);
+        if (type == APUS_KV_Q8_0) q = load_codes(t, query_scales, unit.rows, dimension);
+        if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
+        for (int64_t span = unit.first_span; span < unit.end_span; span++) {
+            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            clear_state(t.span, unit.rows, padded);
+            for (int64_t block = blocks.begin; block < blocks.end; block++) {
+                if (type == APUS_KV_F16) {
+                    block_f16(args, &unit, t, block);
+                } else {
+                    block_q8(args, &unit, t, q, block_scales, block);
+                }
+            }
+            close_span(args, &unit, t, span);
+        }
+        for (int64_t row = 0; row < unit.rows && !unit.plan->splits; row++) {
+            divide_out(apus_unit_output(args, &unit, row), t.all.out + row * padded, t.all.sum[row], dimension);
+        }
+    }
+}
+
+static void attend_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_F16);
+}
+
+static void attend_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_Q8_0);
+}
+
+void apus_attention_fill_neon(apus_kernels *table) {
+    table->attention = (apus_attention_kernels){
+        .append = {append_f16, append_q8},
+        .attend = {attend_f16, attend_q8},
+        .merge = merge,
+    };
+}
+#endif
