@@ -1,6 +1,7 @@
 import ApusCore
 import ApusFormats
 import Foundation
+import Subprocess
 import Testing
 
 /// The fields scripts depend on.
@@ -84,14 +85,16 @@ import Testing
         guard let model = Program.model else { return }
         let text = "Hello wörld\n"
         let ids = try await Program.run("tokenize", model, "--json", "--no-bos", input: text)
-        #expect(try JSONValue(parsing: Array(ids.output.utf8)).elements().count > 2)
+        #expect(try JSONValue(parsing: Array(ids.output.utf8), name: "ids").elements().count > 2)
         let decoded = try await Program.run("tokenize", model, "--decode", input: ids.output)
         #expect(decoded.output == text)
     }
 
     private func fields(of outcome: Program.Outcome) throws -> [String: JSONValue] {
         #expect(outcome.status == .exited(0), "\(outcome.errors)")
-        return Dictionary(uniqueKeysWithValues: try members(JSONValue(parsing: Array(outcome.output.utf8))))
+        return Dictionary(
+            uniqueKeysWithValues: try members(JSONValue(parsing: Array(outcome.output.utf8), name: "output"))
+        )
     }
 
     private func names(_ value: JSONValue?) throws -> Set<String> {
