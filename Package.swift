@@ -88,10 +88,11 @@ let package = Package(
         // tests
         .target(
             name: "ApusTestSupport",
-            dependencies: ["ApusCore"],
+            dependencies: ["ApusEngine", "ApusModels", "ApusNN", "ApusFormats", "ApusTensor", "ApusCore"],
             path: "Tests/ApusTestSupport",
             swiftSettings: strict
         ),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusCore", "ApusTestSupport"], swiftSettings: strict),
         .testTarget(
             name: "ApusFormatsTests",
@@ -133,7 +134,7 @@ let package = Package(
             name: "ApusTests",
             dependencies: [
                 "Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats",
-                "ApusCore", "ApusTestSupport",
+                "ApusCore", "ApusTestSupport", "CAllocationCounter",
             ],
             swiftSettings: strict
         ),

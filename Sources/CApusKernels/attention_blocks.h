@@ -153,3 +153,61 @@ APUS_INLINE apus_block_range apus_visible_blocks(int64_t low, int64_t high, int6
     int64_t begin = span * per_span, end = begin + per_span, last = high / APUS_KV_BLOCK + 1;
     return (apus_block_range){begin > first ? begin : first, end < last ? end : last};
 }
+
+// MARK: append
+//
+// The same for every tier but for how numbers are converted.
+
+/// `count` floats (a multiple of 8) to halves.
+typedef void (*apus_narrow)(const float *x, int64_t count, uint16_t *halves);
+
+APUS_INLINE void apus_append_f16(const apus_kv_append_args *args, int64_t begin, int64_t end, apus_narrow narrow) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        char *block = (char *)args->blocks[row] + args->block_offset;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            uint16_t *keys = (uint16_t *)(block + head * apus_head_bytes(APUS_KV_F16, dimension));
+            uint16_t *values = keys + APUS_KV_BLOCK * dimension + key * padded, halves[APUS_MAX_HEAD_DIMENSION];
+            narrow(args->keys + row * args->key_stride + head * dimension, dimension, halves);
+            for (int64_t d = 0; d < dimension; d++) keys[apus_half_key_index(dimension, key, d)] = halves[d];
+            narrow(args->values + row * args->value_stride + head * dimension, dimension, values);
+            for (int64_t d = dimension; d < padded; d++) values[d] = 0;
+        }
+    }
+}
+
+/// Codes of `count` values, a multiple of 8 (a group of section 2), and their scale before any rounding to f16.
+typedef float (*apus_quantize)(const float *x, int64_t count, int8_t *codes);
+
+APUS_INLINE void apus_append_q8(const apus_kv_append_args *args, int64_t begin, int64_t end, apus_quantize quantize) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = begin; row < end; row++) {
+        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        char *block = (char *)args->blocks[row] + args->block_offset;
+        for (int64_t head = 0; head < args->kv_heads; head++) {
+            const float *k = args->keys + row * args->key_stride + head * dimension;
+            const float *v = args->values + row * args->value_stride + head * dimension;
+            uint8_t *keys = (uint8_t *)block + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
+            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
+            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
+            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
+            for (int64_t d = 0; d < dimension; d += 32) {
+                int8_t codes[32] = {0};
+                int64_t at = d / 32 * APUS_KV_BLOCK + key, count = dimension - d < 32 ? dimension - d : 32;
+                key_scales[at] = apus_half_from_float(quantize(k + d, count, codes));
+                for (int64_t i = 0; i < count; i += 4) {
+                    uint32_t four;
+                    memcpy(&four, codes + i, 4);
+                    four ^= 0x80808080;  // + 128 in each byte
+                    memcpy(keys + apus_code_key_index(dimension, key, d + i), &four, 4);
+                }
+                memset(codes, 0, sizeof codes);
+                value_scales[at] = apus_half_from_float(quantize(v + d, count, codes));
+                for (int64_t i = 0; i < 32 && d + i < padded; i++) {
+                    values[apus_code_value_index(dimension, key, d + i)] = codes[i];
+                }
+            }
+        }
+    }
+}

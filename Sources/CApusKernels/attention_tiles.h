@@ -78,6 +78,65 @@ APUS_INLINE void load_rows(const apus_attention_args *args, const apus_attend_un
     }
 }
 
+/// A unit's queries as codes.
+typedef struct query_codes {
+    int8_t *codes;  ///< rows x dimension
+    float *scales;  ///< rows x groups
+    int32_t *sums;  ///< rows x groups: of the codes
+} query_codes;
+
+APUS_INLINE query_codes carve_codes(void *memory, int64_t dimension) {
+    query_codes q;
+    q.scales = memory;
+    q.sums = (int32_t *)(q.scales + APUS_TILE_ROWS * apus_groups(dimension));
+    q.codes = (int8_t *)(q.sums + APUS_TILE_ROWS * apus_groups(dimension));
+    return q;
+}
+
+APUS_INLINE void load_codes(tile t, query_codes q, int64_t rows, int64_t dimension, apus_quantize quantize) {
+    int64_t groups = apus_groups(dimension);
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t group = 0; group < groups; group++) {
+            int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
+            int8_t codes[32];
+            int32_t sum = 0;
+            q.scales[row * groups + group] = quantize(t.query + row * dimension + first, count, codes);
+            for (int64_t i = 0; i < count; i++) sum += codes[i];
+            q.sums[row * groups + group] = sum;
+            memcpy(q.codes + row * dimension + first, codes, (size_t)count);
+        }
+    }
+}
+
+/// A q8_0 block of one KV head.
+typedef struct source_q8 {
+    const uint8_t *keys;
+    const int8_t *values;
+    const float *key_scales, *value_scales;  ///< widened, [group][key]
+    const char *next_keys, *next_values;     ///< of the following block, to prefetch
+} source_q8;
+
+/// Rooms for the widened scales of a block, at the start of the rest of the scratch.
+APUS_INLINE int64_t scale_floats(int64_t dimension) { return 2 * apus_groups(dimension) * APUS_KV_BLOCK; }
+
+APUS_INLINE void clear_state(tile_state state, int64_t rows, int64_t padded) {
+    for (int64_t row = 0; row < rows; row++) {
+        state.max[row] = -INFINITY;
+        state.sum[row] = 0;
+    }
+    memset(state.out, 0, (size_t)(rows * padded) * sizeof(float));
+}
+
+/// O of section 6, of one row.
+APUS_INLINE void merge_out(float *restrict out, const float *restrict part, int64_t padded, float alpha, float beta) {
+    for (int64_t d = 0; d < padded; d++) out[d] = fmaf(out[d], alpha, part[d] * beta);
+}
+
+/// output = O / L.
+APUS_INLINE void divide_out(float *restrict output, const float *restrict out, float sum, int64_t dimension) {
+    for (int64_t d = 0; d < dimension; d++) output[d] = out[d] / sum;
+}
+
 /// Leaves a finished span as partials.
 APUS_INLINE void store_partials(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t span) {
     int64_t padded = apus_padded(args->head_dimension);
@@ -86,5 +145,13 @@ APUS_INLINE void store_partials(const apus_attention_args *args, const apus_atte
         memcpy(slot, t.span.out + row * padded, (size_t)padded * sizeof(float));
         slot[padded] = t.span.max[row];
         slot[padded + 1] = t.span.sum[row];
+    }
+}
+
+/// Writes the rows' results, unless partials hold them.
+APUS_INLINE void close_unit(const apus_attention_args *args, const apus_attend_unit *unit, tile t) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
+    for (int64_t row = 0; row < unit->rows && !unit->plan->splits; row++) {
+        divide_out(apus_unit_output(args, unit, row), t.all.out + row * padded, t.all.sum[row], dimension);
     }
 }

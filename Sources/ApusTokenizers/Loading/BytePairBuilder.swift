@@ -4,6 +4,8 @@ struct BytePairBuilder {
     private let isByteLevel: Bool
     /// The token of each byte; negative where there is none.
     let byteTokens: [Int32]
+    // What a merge spells, left and right.
+    private var bytes: [UInt8] = []
 
     /// - Parameter isByteLevel: whether merges are spelled in the alphabet of bytes.
     init(_ vocabulary: Vocabulary, isByteLevel: Bool = true) {
@@ -14,22 +16,21 @@ struct BytePairBuilder {
 
     /// Adds the merge that a line "left right" spells.
     /// - Returns: whether left, right and both together are tokens.
-    func addMerge(_ line: [UInt8], rank: Int, to table: inout MergeTable) -> Bool {
+    mutating func addMerge(_ line: [UInt8], rank: Int, to table: inout MergeTable) -> Bool {
         // The byte-level alphabet has no space, and a leading one would belong to the left token.
         guard let separator = line.dropFirst().firstIndex(of: UInt8(ascii: " ")) else { return false }
         return addMerge(line, left: 0..<separator, right: separator + 1..<line.count, rank: rank, to: &table)
     }
 
     /// Adds the merge whose tokens are spelled in two parts of a text.
-    func addMerge(
+    mutating func addMerge(
         _ text: [UInt8],
         left: Range<Int>,
         right: Range<Int>,
         rank: Int,
         to table: inout MergeTable
     ) -> Bool {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count)
+        bytes.removeAll(keepingCapacity: true)
         guard decode(text, left, into: &bytes) else { return false }
         let middle = bytes.count
         guard decode(text, right, into: &bytes),

@@ -10,12 +10,12 @@ extension JSONTokenizerReader {
             ByteAlphabet.decode(spelling.span, 0..<spelling.count, into: &bytes)
         }
         let special = try specialTokens(in: &vocabulary, endOfGeneration: endOfGeneration)
-        let builder = BytePairBuilder(vocabulary)
+        var builder = BytePairBuilder(vocabulary)
         let model = BytePairModel(
             preTokenizer: chain.preTokenizer,
             normalization: try JSONNormalizer(try root.memberIfPresent("normalizer")).onlyForm(),
             byteTokens: builder.byteTokens,
-            merges: try merges(builder),
+            merges: try merges(&builder),
             keepsWholePieces: try model.flag("ignore_merges", default: false),
             unknown: special.unknown
         )
@@ -40,12 +40,13 @@ extension JSONTokenizerReader {
         let normalizer = try JSONNormalizer(try root.memberIfPresent("normalizer"))
         let decoder = try JSONDecoderChain(try root.memberIfPresent("decoder"))
         let byteTokens = try byteTokens()
+        var builder = BytePairBuilder(vocabulary, isByteLevel: false)
         let model = SentencePieceModel(
             spacePrefix: try normalizer.spacePrefix(chain.metaspace),
             collapsesSpaces: false,
             splitsWords: chain.metaspace?.splitsWords ?? false,
             normalization: normalizer.form,
-            order: .merges(try merges(BytePairBuilder(vocabulary, isByteLevel: false))),
+            order: .merges(try merges(&builder)),
             keepsWholePieces: try model.flag("ignore_merges", default: false),
             byteTokens: byteTokens,
             unknown: special.unknown,
@@ -87,7 +88,7 @@ extension JSONTokenizerReader {
     }
 
     /// The merges: lines "left right", or pairs.
-    private func merges(_ builder: BytePairBuilder) throws -> MergeTable {
+    private func merges(_ builder: inout BytePairBuilder) throws -> MergeTable {
         let merges = try model.member("merges").elements()
         var table = MergeTable(capacity: merges.count)
         var text: [UInt8] = []

@@ -56,24 +56,6 @@ APUS_INLINE void merge_panel(panel *p, tile_state state, int64_t row) {
     }
 }
 
-APUS_INLINE void merge_out(float *out, const float *part, int64_t padded, float alpha, float beta) {
-    for (int64_t d = 0; d < padded; d += 4) {
-        vst1q_f32(out + d, vfmaq_n_f32(vmulq_n_f32(vld1q_f32(part + d), beta), vld1q_f32(out + d), alpha));
-    }
-}
-
-APUS_INLINE void clear_state(tile_state state, int64_t rows, int64_t padded) {
-    for (int64_t row = 0; row < rows; row++) {
-        state.max[row] = -INFINITY;
-        state.sum[row] = 0;
-    }
-    memset(state.out, 0, (size_t)(rows * padded) * sizeof(float));
-}
-
-APUS_INLINE void divide_out(float *output, const float *out, float sum, int64_t dimension) {
-    for (int64_t d = 0; d < dimension; d += 4) vst1q_f32(output + d, vdivq_f32(vld1q_f32(out + d), vdupq_n_f32(sum)));
-}
-
 /// Leaves a finished span as partials, or merges it.
 APUS_INLINE void close_span(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t span) {
     int64_t padded = apus_padded(args->head_dimension);
@@ -106,27 +88,13 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
 
 // MARK: f16
 
-static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+static void narrow(const float *x, int64_t count, uint16_t *halves) {
+    for (int64_t i = 0; i < count; i += 4) vst1_u16(halves + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(x + i))));
+}
+
+static void append_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    const apus_kv_append_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    for (int64_t row = begin; row < end; row++) {
-        int64_t key = args->positions[row] % APUS_KV_BLOCK;
-        for (int64_t head = 0; head < args->kv_heads; head++) {
-            const float *k = args->keys + row * args->key_stride + head * dimension;
-            const float *v = args->values + row * args->value_stride + head * dimension;
-            char *block = (char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension);
-            uint16_t *keys = (uint16_t *)block + apus_half_key_index(dimension, key, 0);
-            uint16_t *values = (uint16_t *)block + APUS_KV_BLOCK * dimension + key * padded;
-            for (int64_t d = 0; d < dimension; d += 4) {
-                uint16_t halves[4];
-                vst1_u16(halves, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(k + d))));
-                for (int64_t i = 0; i < 4; i++) keys[(d + i) * 16] = halves[i];
-                vst1_u16(values + d, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(v + d))));
-            }
-            for (int64_t d = dimension; d < padded; d++) values[d] = 0;
-        }
-    }
+    apus_append_f16(args, begin, end, narrow);
 }
 
 /// Halves are widened in registers for few rows, else first into scratch for all rows of a unit.
@@ -269,43 +237,10 @@ APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t *codes) {
     return apus_float(largest) / 127.0f;
 }
 
-static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+static void append_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    const apus_kv_append_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    for (int64_t row = begin; row < end; row++) {
-        int64_t key = args->positions[row] % APUS_KV_BLOCK;
-        for (int64_t head = 0; head < args->kv_heads; head++) {
-            const float *k = args->keys + row * args->key_stride + head * dimension;
-            const float *v = args->values + row * args->value_stride + head * dimension;
-            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
-            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
-            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
-            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
-            for (int64_t d = 0; d < dimension; d += 32) {
-                int8_t codes[32] = {0};
-                int64_t at = d / 32 * APUS_KV_BLOCK + key, count = dimension - d < 32 ? dimension - d : 32;
-                key_scales[at] = apus_half_from_float(quantize_group(k + d, count, codes));
-                for (int64_t i = 0; i < count; i++) keys[apus_code_key_index(dimension, key, d + i)] = (uint8_t)(codes[i] + 128);
-                memset(codes, 0, sizeof codes);
-                value_scales[at] = apus_half_from_float(quantize_group(v + d, count, codes));
-                for (int64_t i = 0; i < 32 && d + i < padded; i++) values[apus_code_value_index(dimension, key, d + i)] = codes[i];
-            }
-        }
-    }
+    apus_append_q8(args, begin, end, quantize_group);
 }
-
-/// A unit's queries as codes.
-typedef struct query_codes {
-    int8_t *codes;  ///< rows x dimension
-    float *scales;  ///< rows x groups
-} query_codes;
-
-typedef struct source_q8 {
-    const uint8_t *keys;
-    const int8_t *values;
-    const float *key_scales, *value_scales;  ///< widened, [group][key]
-} source_q8;
 
 /// Sums over four lanes' four bytes each, as two halves of pairs to be added pairwise at the end.
 typedef struct dot_sums {
@@ -407,7 +342,7 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
     const char *values = data + apus_keys_bytes(APUS_KV_Q8_0, dimension);
-    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK};
+    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK, 0, 0};
     widen(data + APUS_KV_BLOCK * dimension, scales, groups * APUS_KV_BLOCK);
     widen(values + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
     panel p;
@@ -424,27 +359,15 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
 
 // MARK: units
 
-APUS_INLINE query_codes load_codes(tile t, float *scales, int64_t rows, int64_t dimension) {
-    int64_t groups = apus_groups(dimension);
-    query_codes q = {.scales = scales, .codes = (int8_t *)(scales + APUS_TILE_ROWS * groups)};
-    for (int64_t row = 0; row < rows; row++) {
-        for (int64_t d = 0; d < dimension; d += 32) {
-            int64_t count = dimension - d < 32 ? dimension - d : 32, at = row * dimension + d;
-            q.scales[row * groups + d / 32] = quantize_group(t.query + at, count, q.codes + at);
-        }
-    }
-    return q;
-}
-
 APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t end, void *scratch, apus_kv_type type) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     tile t = carve_tile(scratch, padded);
-    float *block_scales = (float *)t.rest, *query_scales = block_scales + 2 * apus_groups(dimension) * APUS_KV_BLOCK;
-    query_codes q = {0};
+    float *scales = (float *)t.rest;
+    query_codes q = carve_codes(scales + scale_floats(dimension), dimension);
     for (int64_t index = begin; index < end; index++) {
         apus_attend_unit unit = apus_attend_unit_at(args, index);
         load_rows(args, &unit, t);
-        if (type == APUS_KV_Q8_0) q = load_codes(t, query_scales, unit.rows, dimension);
+        if (type == APUS_KV_Q8_0) load_codes(t, q, unit.rows, dimension, quantize_group);
         if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
         for (int64_t span = unit.first_span; span < unit.end_span; span++) {
             apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
@@ -453,14 +376,12 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
                 if (type == APUS_KV_F16) {
                     block_f16(args, &unit, t, block);
                 } else {
-                    block_q8(args, &unit, t, q, block_scales, block);
+                    block_q8(args, &unit, t, q, scales, block);
                 }
             }
             close_span(args, &unit, t, span);
         }
-        for (int64_t row = 0; row < unit.rows && !unit.plan->splits; row++) {
-            divide_out(apus_unit_output(args, &unit, row), t.all.out + row * padded, t.all.sum[row], dimension);
-        }
+        close_unit(args, &unit, t);
     }
 }
 

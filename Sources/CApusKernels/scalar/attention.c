@@ -11,21 +11,13 @@
 
 // MARK: append
 
-static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+static void narrow(const float *x, int64_t count, uint16_t *halves) {
+    for (int64_t i = 0; i < count; i++) halves[i] = apus_half_from_float(x[i]);
+}
+
+static void append_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    const apus_kv_append_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    for (int64_t row = begin; row < end; row++) {
-        int64_t key = args->positions[row] % APUS_KV_BLOCK;
-        for (int64_t head = 0; head < args->kv_heads; head++) {
-            const float *k = args->keys + row * args->key_stride + head * dimension;
-            const float *v = args->values + row * args->value_stride + head * dimension;
-            uint16_t *keys = (uint16_t *)((char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension));
-            uint16_t *values = keys + APUS_KV_BLOCK * dimension + key * padded;
-            for (int64_t d = 0; d < dimension; d++) keys[apus_half_key_index(dimension, key, d)] = apus_half_from_float(k[d]);
-            for (int64_t d = 0; d < padded; d++) values[d] = d < dimension ? apus_half_from_float(v[d]) : 0;
-        }
-    }
+    apus_append_f16(args, begin, end, narrow);
 }
 
 /// Codes of `count` values (a group of section 2) and the scale, before any rounding to f16.
@@ -43,34 +35,9 @@ static float quantize(const float *x, int64_t count, int8_t *codes) {
     return apus_float(largest) / 127.0f;
 }
 
-static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+static void append_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    const apus_kv_append_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
-    for (int64_t row = begin; row < end; row++) {
-        int64_t key = args->positions[row] % APUS_KV_BLOCK;
-        for (int64_t head = 0; head < args->kv_heads; head++) {
-            const float *k = args->keys + row * args->key_stride + head * dimension;
-            const float *v = args->values + row * args->value_stride + head * dimension;
-            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
-            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
-            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
-            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
-            for (int64_t d = dimension; d < padded; d++) values[apus_code_value_index(dimension, key, d)] = 0;
-            for (int64_t group = 0; group < groups; group++) {
-                int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
-                int8_t codes[32];
-                key_scales[group * APUS_KV_BLOCK + key] = apus_half_from_float(quantize(k + first, count, codes));
-                for (int64_t i = 0; i < count; i++) {
-                    keys[apus_code_key_index(dimension, key, first + i)] = (uint8_t)(codes[i] + 128);
-                }
-                value_scales[group * APUS_KV_BLOCK + key] = apus_half_from_float(quantize(v + first, count, codes));
-                for (int64_t i = 0; i < count; i++) {
-                    values[apus_code_value_index(dimension, key, first + i)] = codes[i];
-                }
-            }
-        }
-    }
+    apus_append_q8(args, begin, end, quantize);
 }
 
 // MARK: one row and one block

@@ -13,29 +13,20 @@
 
 // MARK: append
 
-static void append_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
-    (void)scratch;
-    const apus_kv_append_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    for (int64_t row = begin; row < end; row++) {
-        int64_t key = args->positions[row] % APUS_KV_BLOCK;
-        for (int64_t head = 0; head < args->kv_heads; head++) {
-            const float *k = args->keys + row * args->key_stride + head * dimension;
-            const float *v = args->values + row * args->value_stride + head * dimension;
-            char *block = (char *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_F16, dimension);
-            uint16_t *keys = (uint16_t *)block + apus_half_key_index(dimension, key, 0);
-            uint16_t *values = (uint16_t *)block + APUS_KV_BLOCK * dimension + key * padded;
-            for (int64_t d = 0; d < dimension; d += 16) {
-                _Alignas(32) uint16_t halves[16];
-                __mmask16 tail = apus_tail_avx512(dimension - d);
-                __m512 x = _mm512_maskz_loadu_ps(tail, k + d);
-                _mm256_store_si256((__m256i *)halves, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
-                for (int64_t i = 0; i < 16 && d + i < dimension; i++) keys[(d + i) * 16] = halves[i];
-                x = _mm512_maskz_loadu_ps(tail, v + d);
-                _mm256_storeu_si256((__m256i *)(values + d), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
-            }
-        }
+static void narrow(const float *x, int64_t count, uint16_t *halves) {
+    for (int64_t i = 0; i < count; i += 8) {
+        _mm_storeu_si128((__m128i *)(halves + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT));
     }
+}
+
+static void append_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    apus_append_f16(args, begin, end, narrow);
+}
+
+static void append_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    apus_append_q8(args, begin, end, quantize_group);
 }
 
 // MARK: f16
@@ -236,38 +227,6 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
 }
 
 // MARK: q8_0
-
-static void append_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
-    (void)scratch;
-    const apus_kv_append_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    for (int64_t row = begin; row < end; row++) {
-        int64_t key = args->positions[row] % APUS_KV_BLOCK;
-        for (int64_t head = 0; head < args->kv_heads; head++) {
-            const float *k = args->keys + row * args->key_stride + head * dimension;
-            const float *v = args->values + row * args->value_stride + head * dimension;
-            uint8_t *keys = (uint8_t *)args->blocks[row] + args->block_offset + head * apus_head_bytes(APUS_KV_Q8_0, dimension);
-            int8_t *values = (int8_t *)keys + apus_keys_bytes(APUS_KV_Q8_0, dimension);
-            uint16_t *key_scales = (uint16_t *)(keys + APUS_KV_BLOCK * dimension);
-            uint16_t *value_scales = (uint16_t *)(values + APUS_KV_BLOCK * padded);
-            for (int64_t d = 0; d < dimension; d += 32) {
-                _Alignas(32) int8_t codes[32];
-                int64_t at = d / 32 * APUS_KV_BLOCK + key, count = dimension - d < 32 ? dimension - d : 32;
-                key_scales[at] = apus_half_from_float(quantize_group(k + d, count, codes));
-                for (int64_t i = 0; i < count; i += 4) {
-                    uint32_t four;
-                    memcpy(&four, codes + i, 4);
-                    four ^= 0x80808080;
-                    memcpy(keys + apus_code_key_index(dimension, key, d + i), &four, 4);
-                }
-                value_scales[at] = apus_half_from_float(quantize_group(v + d, count, codes));
-                for (int64_t i = 0; i < 32 && d + i < padded; i++) {
-                    values[apus_code_value_index(dimension, key, d + i)] = codes[i];
-                }
-            }
-        }
-    }
-}
 
 /// Four products per lane, of bytes below 128 and signed bytes from -127 on: no pair exceeds 16 bits.
 APUS_INLINE __m512i dot_small(__m512i sums, __m512i small, __m512i codes) {

@@ -46,8 +46,8 @@ APUS_INLINE panel_sums softmax_panel(panel *p, int rows) {
     return sums;
 }
 
-/// Codes of up to 32 values (+0 past `count`) and their scale: a group of section 2.
-APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t codes[32]) {
+/// Codes of up to 32 values (0 past `count`) and their scale: a group of section 2. Writes 32 codes.
+static float quantize_group(const float *x, int64_t count, int8_t *codes) {
     __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
     __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
     __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
@@ -83,21 +83,6 @@ APUS_INLINE void merge_panel(panel *p, panel_sums sums, tile_state state, int64_
     merge_sums(state, row, contributing, sums.max, sums.sum, p->alpha, p->beta);
 }
 
-APUS_INLINE void merge_out(float *out, const float *part, int64_t padded, float alpha, float beta) {
-    for (int64_t d = 0; d < padded; d += 16) {
-        __m512 scaled = _mm512_mul_ps(_mm512_loadu_ps(part + d), _mm512_set1_ps(beta));
-        _mm512_storeu_ps(out + d, _mm512_fmadd_ps(_mm512_loadu_ps(out + d), _mm512_set1_ps(alpha), scaled));
-    }
-}
-
-APUS_INLINE void clear_state(tile_state state, int64_t rows, int64_t padded) {
-    for (int64_t row = 0; row < rows; row += 16) {
-        _mm512_storeu_ps(state.max + row, _mm512_set1_ps(-INFINITY));
-        _mm512_storeu_ps(state.sum + row, _mm512_setzero_ps());
-    }
-    for (int64_t i = 0; i < rows * padded; i += 16) _mm512_storeu_ps(state.out + i, _mm512_setzero_ps());
-}
-
 /// Merges a finished span into the rows' result.
 APUS_INLINE void merge_state(tile_state all, tile_state part, int64_t rows, int64_t padded) {
     _Alignas(64) float alpha[16], beta[16];
@@ -112,14 +97,6 @@ APUS_INLINE void merge_state(tile_state all, tile_state part, int64_t rows, int6
     }
 }
 
-/// output = O / L for `dimension` floats.
-APUS_INLINE void divide_out(float *output, const float *out, float sum, int64_t dimension) {
-    for (int64_t d = 0; d < dimension; d += 16) {
-        __m512 quotient = _mm512_div_ps(_mm512_loadu_ps(out + d), _mm512_set1_ps(sum));
-        _mm512_mask_storeu_ps(output + d, apus_tail_avx512(dimension - d), quotient);
-    }
-}
-
 /// Leaves a finished span as partials, or merges it.
 APUS_INLINE void close_span(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t span) {
     int64_t padded = apus_padded(args->head_dimension);
@@ -127,12 +104,5 @@ APUS_INLINE void close_span(const apus_attention_args *args, const apus_attend_u
         store_partials(args, unit, t, span);
     } else {
         merge_state(t.all, t.span, unit->rows, padded);
-    }
-}
-
-APUS_INLINE void close_unit(const apus_attention_args *args, const apus_attend_unit *unit, tile t) {
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    for (int64_t row = 0; row < unit->rows && !unit->plan->splits; row++) {
-        divide_out(apus_unit_output(args, unit, row), t.all.out + row * padded, t.all.sum[row], dimension);
     }
 }

@@ -7,36 +7,6 @@
 #define MAX_GROUPS (APUS_MAX_HEAD_DIMENSION / 32)
 #define Q8_ROWS 6
 
-/// A unit's queries as codes.
-typedef struct query_codes {
-    int8_t *codes;        ///< rows x dimension
-    float *scales;        ///< rows x groups
-    int32_t *corrections; ///< rows x groups: what the dots of a group start from
-} query_codes;
-
-/// A block of one KV head.
-typedef struct source_q8 {
-    const uint8_t *keys;
-    const int8_t *values;
-    const float *key_scales, *value_scales;  ///< widened, [group][key]
-    const char *next_keys, *next_values;     ///< of the following block, to prefetch
-} source_q8;
-
-APUS_INLINE void load_codes(const tile *t, query_codes q, int64_t rows, int64_t dimension) {
-    int64_t groups = apus_groups(dimension);
-    for (int64_t row = 0; row < rows; row++) {
-        for (int64_t group = 0; group < groups; group++) {
-            int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
-            _Alignas(32) int8_t codes[32];
-            int32_t sum = 0;
-            q.scales[row * groups + group] = quantize_group(t->query + row * dimension + first, count, codes);
-            for (int64_t i = 0; i < count; i++) sum += codes[i];
-            q.corrections[row * groups + group] = -DOT_OFFSET * sum;
-            memcpy(q.codes + row * dimension + first, codes, (size_t)count);
-        }
-    }
-}
-
 /// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first, int rows,
                           int prefetches) {
@@ -49,7 +19,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
         int64_t end = 32 * group + 32 < dimension ? 32 * group + 32 : dimension;
         __m512i dots[Q8_ROWS][2];
         UNROLL for (int r = 0; r < rows; r++) {
-            dots[r][0] = dots[r][1] = _mm512_set1_epi32(q.corrections[(row + r) * groups + group]);
+            dots[r][0] = dots[r][1] = _mm512_set1_epi32(-DOT_OFFSET * q.sums[(row + r) * groups + group]);
         }
         for (int64_t d = 32 * group; d < end; d += 4) {
             __m512i a = _mm512_loadu_si512(keys + 16 * d), b = _mm512_loadu_si512(keys + tile_bytes + 16 * d);
@@ -231,17 +201,14 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
 
 APUS_INLINE void attend_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
     const apus_attention_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     tile t = carve_tile(scratch, padded);
     float *scales = (float *)t.rest;
-    query_codes q;
-    q.scales = scales + 2 * groups * APUS_KV_BLOCK;
-    q.corrections = (int32_t *)(q.scales + APUS_TILE_ROWS * groups);
-    q.codes = (int8_t *)(q.corrections + APUS_TILE_ROWS * groups);
+    query_codes q = carve_codes(scales + scale_floats(dimension), dimension);
     for (int64_t index = begin; index < end; index++) {
         apus_attend_unit unit = apus_attend_unit_at(args, index);
         load_rows(args, &unit, t);
-        load_codes(&t, q, unit.rows, dimension);
+        load_codes(t, q, unit.rows, dimension, quantize_group);
         if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
         for (int64_t span = unit.first_span; span < unit.end_span; span++) {
             apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
