@@ -63,7 +63,7 @@ typedef struct apus_attention_plan {
     apus_slice_plan slices[];
 } apus_attention_plan;
 
-/// A slot: `padded` floats of the output sum, then the maximum and the sum of weights; a sum of 0 means no key was seen.
+/// A slot: `padded` floats of the output sum, then the maximum and the sum of weights; a sum of 0: no key was seen.
 APUS_INLINE int64_t apus_slot_floats(int64_t dimension) { return apus_padded(dimension) + 16; }
 
 APUS_INLINE int64_t apus_plan_bytes(int64_t slices) {
@@ -99,6 +99,10 @@ typedef struct apus_merge_unit {
 
 apus_merge_unit apus_merge_unit_at(const apus_attention_args *args, int64_t unit);
 
+APUS_INLINE float *apus_merge_output(const apus_attention_args *args, const apus_merge_unit *unit) {
+    return unit->slice->output + unit->row * args->output_stride + unit->head * args->head_dimension;
+}
+
 APUS_INLINE int64_t apus_unit_position(const apus_attend_unit *unit, int64_t row) {
     return unit->slice->position + (unit->first_row + row) / unit->group;
 }
@@ -123,8 +127,8 @@ APUS_INLINE float *apus_unit_slot(const apus_attention_args *args, const apus_at
 }
 
 /// This KV head's part of block `block`.
-APUS_INLINE const char *apus_unit_block(const apus_attention_args *args, const apus_attend_unit *unit, apus_kv_type type,
-                                        int64_t block) {
+APUS_INLINE const char *apus_unit_block(const apus_attention_args *args, const apus_attend_unit *unit,
+                                        apus_kv_type type, int64_t block) {
     return (const char *)unit->slice->blocks[block] + unit->slice->block_offset
         + unit->kv_head * apus_head_bytes(type, args->head_dimension);
 }

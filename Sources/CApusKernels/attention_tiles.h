@@ -78,6 +78,12 @@ APUS_INLINE void load_rows(const apus_attention_args *args, const apus_attend_un
     }
 }
 
+/// Blocks of `span` that some row of the unit sees.
+APUS_INLINE apus_block_range unit_blocks(const apus_attention_args *args, const apus_attend_unit *unit, tile t,
+                                         int64_t span) {
+    return apus_visible_blocks(t.positions[0], t.positions[unit->rows - 1], args->window, span);
+}
+
 /// A unit's queries as codes.
 typedef struct query_codes {
     int8_t *codes;  ///< rows x dimension

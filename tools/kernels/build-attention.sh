@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds check_elementwise and check_attention with clang alone: tools/kernels/build-attention.sh FOLDER [CLANG OPTIONS].
+# Builds check_elementwise and check_attention with clang alone: build-attention.sh FOLDER [CLANG OPTIONS].
 # For NEON under qemu-user: build-attention.sh FOLDER --target=aarch64-linux-gnu -static, then qemu-aarch64 on each.
 set -euo pipefail
 folder=$1
@@ -13,7 +13,8 @@ shopt -s nullglob
 for source in "$kernels"/{scalar,x86,arm}/{elementwise,attention,probe}*.c; do
     object=$folder/$(basename "$(dirname "$source")")-$(basename "$source" .c).o
     # Only what changed: the source or any header.
-    if [[ ! -e $object || -n $(find "$kernels" \( -name '*.h' -o -path "$source" \) -newer "$object" -print -quit) ]]; then
+    newer=$(find "$kernels" \( -name '*.h' -o -path "$source" \) -newer "$object" -print -quit 2>/dev/null) || newer=all
+    if [[ -n $newer ]]; then
         ${CC:-clang} "${flags[@]}" -c "$source" -o "$object"
     fi
     objects+=("$object")

@@ -19,7 +19,9 @@ typedef struct check_tier {
 
 #define CHECK_TIERS 4
 
-static check_tier tiers[CHECK_TIERS] = {{.name = "scalar"}, {.name = "avx2"}, {.name = "avx512"}, {.name = "avx512vnni"}};
+static check_tier tiers[CHECK_TIERS] = {
+    {.name = "scalar"}, {.name = "avx2"}, {.name = "avx512"}, {.name = "avx512vnni"},
+};
 static int failures;
 
 static void fill_tiers(void) {
@@ -72,8 +74,11 @@ static float random_float(void) { return (float)(int32_t)(random_bits() >> 32) *
 static int64_t random_below(int64_t limit) { return (int64_t)((random_bits() >> 16) % (uint64_t)limit); }
 
 static float edge_float(void) {
-    static const float edges[] = {0.0f, -0.0f, 1.0f, -1.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 0x1.fffffep127f, -0x1.fffffep127f,
-        INFINITY, -INFINITY, NAN, 88.72f, 88.73f, -87.33f, -87.34f, 1e30f, -1e30f, 1e-30f, 65504.0f, 65520.0f, 0x1p-24f, 0x1p-25f, 0x1p-100f};
+    static const float edges[] = {
+        0.0f, -0.0f, 1.0f, -1.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 0x1.fffffep127f, -0x1.fffffep127f, INFINITY,
+        -INFINITY, NAN, 88.72f, 88.73f, -87.33f, -87.34f, 1e30f, -1e30f, 1e-30f, 65504.0f, 65520.0f, 0x1p-24f,
+        0x1p-25f, 0x1p-100f,
+    };
     return edges[random_below(sizeof edges / sizeof *edges)];
 }
 

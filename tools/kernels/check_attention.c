@@ -2,7 +2,7 @@
 // double.
 //   check_attention [ROUNDS]               checks
 //   check_attention hash [TIER]            one number per kind of keys and head dimension: equal on every CPU
-//   check_attention bench [TIER [KV]]         prefill at 8,192 tokens and decode, two threads, beside the measured limits
+//   check_attention bench [TIER [KV]]      prefill at 8,192 tokens and decode, two threads, beside the limits
 #include "check.h"
 
 #include "attention_blocks.h"
@@ -93,6 +93,9 @@ static void attend(const problem *p, int copy, const apus_attention_kernels *ker
     free(args.partials);
 }
 
+/// Rounded to a half, as appended.
+static double halved(float x) { return (double)apus_float_from_half(apus_half_from_float(x)); }
+
 /// The largest error of `output` against attention in double over the appended halves, relative to the largest output.
 static double reference_error(const problem *p, const float *output) {
     double worst = 0, largest = 0;
@@ -109,7 +112,7 @@ static double reference_error(const problem *p, const float *output) {
                 for (int64_t j = first; j <= last; j++) {
                     double dot = 0;
                     for (int64_t d = 0; d < p->dimension; d++) {
-                        dot += (double)q[d] * (double)apus_float_from_half(apus_half_from_float(s->keys[j * width + at + d]));
+                        dot += (double)q[d] * halved(s->keys[j * width + at + d]);
                     }
                     weights[j] = dot / sqrt((double)p->dimension);
                     max = fmax(max, weights[j]);
@@ -118,9 +121,10 @@ static double reference_error(const problem *p, const float *output) {
                 for (int64_t d = 0; d < p->dimension; d++) {
                     double value = 0;
                     for (int64_t j = first; j <= last; j++) {
-                        value += weights[j] * (double)apus_float_from_half(apus_half_from_float(s->values[j * width + at + d]));
+                        value += weights[j] * halved(s->values[j * width + at + d]);
                     }
-                    worst = fmax(worst, fabs(value / sum - (double)output[(row * p->query_heads + head) * p->dimension + d]));
+                    double got = (double)output[(row * p->query_heads + head) * p->dimension + d];
+                    worst = fmax(worst, fabs(value / sum - got));
                     largest = fmax(largest, fabs(value / sum));
                 }
             }
@@ -137,7 +141,9 @@ static void check(problem p, int mode) {
     for (int64_t i = 0; i < p.count; i++) rows += p.sequences[i].rows;
     float *expected = allocate(rows * stride * 4), *got = allocate(rows * stride * 4);
     char what[160];
-    snprintf(what, sizeof what, "attention type %d heads %lld/%lld dimension %lld window %lld slices %lld, first %lld rows at %lld, mode %d",
+    snprintf(what, sizeof what,
+             "attention type %d heads %lld/%lld dimension %lld window %lld slices %lld, "
+             "first %lld rows at %lld, mode %d",
              p.type, (long long)p.query_heads, (long long)p.kv_heads, (long long)p.dimension, (long long)p.window,
              (long long)p.count, (long long)p.sequences[0].rows, (long long)p.sequences[0].position, mode);
     for (int t = 0; t < CHECK_TIERS; t++) {
@@ -162,8 +168,11 @@ static void check(problem p, int mode) {
     free(expected), free(got);
 }
 
-static void check_shape(apus_kv_type type, int64_t query_heads, int64_t kv_heads, int64_t dimension, int64_t window, int mode) {
-    static const int64_t shapes[][2] = {{0, 1}, {0, 70}, {63, 1}, {64, 2}, {255, 3}, {250, 13}, {300, 40}, {511, 1}, {600, 7}};
+static void check_shape(apus_kv_type type, int64_t query_heads, int64_t kv_heads, int64_t dimension, int64_t window,
+                        int mode) {
+    static const int64_t shapes[][2] = {
+        {0, 1}, {0, 70}, {63, 1}, {64, 2}, {255, 3}, {250, 13}, {300, 40}, {511, 1}, {600, 7},
+    };
     int64_t count = sizeof shapes / sizeof *shapes;
     problem p = {type, query_heads, kv_heads, dimension, window, 1 + random_below(3), {{0}}};
     for (int64_t i = 0; i < p.count; i++) {
@@ -188,7 +197,8 @@ static void hash(const apus_attention_kernels *kernels) {
                 attend(&p, 1, kernels, output, alone);
                 sum = hash_floats(sum, output, 22 * width);
             }
-            printf("attention %s %3lld %016llx\n", type ? "q8_0" : "f16 ", (long long)p.dimension, (unsigned long long)sum);
+            printf("attention %s %3lld %016llx\n", type ? "q8_0" : "f16 ", (long long)p.dimension,
+                   (unsigned long long)sum);
             for (int64_t s = 0; s < p.count; s++) free_sequence(&p.sequences[s]);
             free(output);
         }
@@ -218,7 +228,8 @@ int main(int count, char **arguments) {
             }
         }
     }
-    printf("worst error against double, relative to the largest output: f16 %.1e, q8_0 %.1e\n", worst_error[0], worst_error[1]);
+    printf("worst error against double, relative to the largest output: f16 %.1e, q8_0 %.1e\n", worst_error[0],
+           worst_error[1]);
     expect(worst_error[0] < 1e-5 && worst_error[1] < 0.03, "accuracy", "scalar");
     printf(failures ? "%d failures\n" : "attention: all tiers agree\n", failures);
     return failures != 0;

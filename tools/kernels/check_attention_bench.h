@@ -22,7 +22,9 @@ typedef struct bench_pool {
 static bench_pool pool;
 
 static void claim_units(int thread) {
-    for (int64_t u; (u = atomic_fetch_add(&pool.next, 1)) < pool.units;) pool.kernel(pool.args, u, u + 1, pool.scratch[thread]);
+    for (int64_t u; (u = atomic_fetch_add(&pool.next, 1)) < pool.units;) {
+        pool.kernel(pool.args, u, u + 1, pool.scratch[thread]);
+    }
 }
 
 static void *worker(void *argument) {
@@ -102,7 +104,8 @@ static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kerne
     for (int64_t b = 0; b < blocks; b++) {
         for (int64_t l = 0; l < s.layers; l++) {
             for (int i = 0; i < 64; i++) numbers[i] = i, targets[i] = (void *)(uintptr_t)c.table[b];
-            apus_kv_append_args args = {x, x, width, width, s.kv_heads, s.dimension, numbers, targets, l * c.layer_bytes};
+            apus_kv_append_args args = {x, x, width, width, s.kv_heads, s.dimension, numbers, targets,
+                l * c.layer_bytes};
             kernels->append[s.type](&args, 0, l == 0 || b < 2 ? 64 : 1, pool.scratch[0]);
             if (l > 0) memcpy(c.memory + (b * s.layers + l) * c.layer_bytes, c.table[b], (size_t)c.layer_bytes);
         }
@@ -130,7 +133,9 @@ static void bench_one(bench_shape s, const apus_attention_kernels *kernels, doub
     double best = 0;
     for (int repeat = 0; repeat < 3; repeat++) {
         double start = seconds();
-        for (int64_t at = 0; at < s.positions; at += chunk) attend_step(s, c, kernels, query, output, chunk, at, 0, partials);
+        for (int64_t at = 0; at < s.positions; at += chunk) {
+            attend_step(s, c, kernels, query, output, chunk, at, 0, partials);
+        }
         double pairs = (double)s.positions * (double)(s.positions + 1) / 2 * (double)s.query_heads;
         best = fmax(best, pairs * (double)s.dimension * 2 / (seconds() - start));
     }

@@ -10,7 +10,8 @@ static void *scratch;
 
 static void check_row_kernels(int64_t length, int mode) {
     int64_t rows = 3, stride = length + 5, count = rows * stride;
-    float *x = allocate(count * 4), *w = allocate(count * 4), *expected = allocate(count * 4), *got = allocate(count * 4);
+    float *x = allocate(count * 4), *w = allocate(count * 4);
+    float *expected = allocate(count * 4), *got = allocate(count * 4);
     fill_random(x, count, mode);
     fill_random(w, count, mode == 3 ? 2 : mode);
     for (int t = 1; t < CHECK_TIERS; t++) {

@@ -82,7 +82,7 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
             merge_sum(t.all, 0, slot[padded], slot[padded + 1], &alpha, &beta);
             merge_out(t.all.out, slot, padded, alpha, beta);
         }
-        divide_out(unit.slice->output + unit.row * args->output_stride + unit.head * dimension, t.all.out, t.all.sum[0], dimension);
+        divide_out(apus_merge_output(args, &unit), t.all.out, t.all.sum[0], dimension);
     }
 }
 
@@ -110,7 +110,8 @@ APUS_INLINE float32x4_t load_lanes(const void *from, int64_t index, source_kind 
 }
 
 /// Scores of the panel's rows against tile `first` of 16 keys.
-APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int64_t first, int rows, source_kind kind) {
+APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int64_t first, int rows,
+                       source_kind kind) {
     float32x4_t scores[F16_ROWS][4];
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int v = 0; v < 4; v++) scores[r][v] = vdupq_n_f32(0);
@@ -162,7 +163,9 @@ APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, sou
     }
     for (int r = 0; r < rows && !p->uniform; r++) {
         if (p->ranges[r].begin == p->ranges[r].end) continue;
-        for (int64_t start = 0; start < padded; start += 16) weigh(p, r, 1, p->ranges[r], from, padded, start, out, kind);
+        for (int64_t start = 0; start < padded; start += 16) {
+            weigh(p, r, 1, p->ranges[r], from, padded, start, out, kind);
+        }
     }
 }
 
@@ -212,7 +215,8 @@ static void block_f16(const apus_attention_args *args, const apus_attend_unit *u
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = panel_rows(row, unit->rows, F16_ROWS);
-        if (open_panel(&p, t.positions + row, rows, args->window, block)) panels_f16[kind][rows - 1](&p, t, row, dimension, from);
+        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        panels_f16[kind][rows - 1](&p, t, row, dimension, from);
     }
 }
 
@@ -231,7 +235,8 @@ APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t *codes) {
     }
     float r = 127.0f / apus_float(largest);
     for (int64_t i = 0; i < count; i += 8) {
-        int32x4_t a = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i), r)), b = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i + 4), r));
+        int32x4_t a = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i), r));
+        int32x4_t b = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + i + 4), r));
         vst1_s8(codes + i, vmovn_s16(vcombine_s16(vmovn_s32(a), vmovn_s32(b))));
     }
     return apus_float(largest) / 127.0f;
@@ -262,7 +267,8 @@ APUS_INLINE int8x16_t four_codes(const int8_t *codes) {
 }
 
 /// Scores of the panel's rows against tile `first` of 16 keys.
-APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first, int rows) {
+APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first,
+                          int rows) {
     int64_t groups = apus_groups(dimension);
     const uint8_t *keys = from->keys + first * 16 * dimension;
     uint8x16_t offset = vdupq_n_u8(128);
@@ -284,7 +290,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
             float scale = q.scales[(row + r) * groups + group];
             UNROLL for (int v = 0; v < 4; v++) {
                 float *scores = p->weights[r] + 16 * first + 4 * v;
-                float32x4_t both = vmulq_n_f32(vld1q_f32(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v), scale);
+                float32x4_t both = vmulq_n_f32(vld1q_f32(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v),
+                                               scale);
                 float32x4_t before = group == 0 ? vdupq_n_f32(0) : vld1q_f32(scores);
                 vst1q_f32(scores, vfmaq_f32(before, dot_result(dots[r][v]), both));
             }
@@ -299,8 +306,10 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
     UNROLL for (int r = 0; r < rows; r++) {
         float scaled[APUS_KV_BLOCK];
         for (int32_t j = 0; j < APUS_KV_BLOCK; j += 4) {
-            float32x4_t w = vmulq_f32(vld1q_f32(p->weights[r] + j), vld1q_f32(from->value_scales + group * APUS_KV_BLOCK + j));
-            vst1q_f32(scaled + j, vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(w), range_mask_4(p->ranges[r], j))));
+            float32x4_t w = vmulq_f32(vld1q_f32(p->weights[r] + j),
+                                      vld1q_f32(from->value_scales + group * APUS_KV_BLOCK + j));
+            vst1q_f32(scaled + j,
+                      vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(w), range_mask_4(p->ranges[r], j))));
         }
         scales[r] = quantize_group(scaled, APUS_KV_BLOCK, codes[r]);
     }
@@ -326,7 +335,8 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
     }
 }
 
-APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int rows) {
+APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from,
+                          int rows) {
     int64_t padded = apus_padded(dimension);
     for (int64_t first = 0; first < 4; first++) score_q8(p, q, row, dimension, from, first, rows);
     for (int r = 0; r < rows; r++) softmax_row(p, r);
@@ -337,8 +347,8 @@ APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t 
 }
 
 /// One block for all rows of a unit; `scales` is scratch.
-static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q, float *scales,
-                     int64_t block) {
+static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q,
+                     float *scales, int64_t block) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
     const char *values = data + apus_keys_bytes(APUS_KV_Q8_0, dimension);
@@ -370,7 +380,7 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
         if (type == APUS_KV_Q8_0) load_codes(t, q, unit.rows, dimension, quantize_group);
         if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
         for (int64_t span = unit.first_span; span < unit.end_span; span++) {
-            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 if (type == APUS_KV_F16) {

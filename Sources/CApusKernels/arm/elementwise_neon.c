@@ -94,7 +94,8 @@ APUS_INLINE void rotate_pair(float *a, float *b, float cosine, float sine) {
 static void rotate_halves(float *x, const float *cosines, const float *sines, int64_t pairs) {
     int64_t i = 0;
     for (; i + 4 <= pairs; i += 4) {
-        float32x4_t a = vld1q_f32(x + i), b = vld1q_f32(x + pairs + i), c = vld1q_f32(cosines + i), s = vld1q_f32(sines + i);
+        float32x4_t a = vld1q_f32(x + i), b = vld1q_f32(x + pairs + i);
+        float32x4_t c = vld1q_f32(cosines + i), s = vld1q_f32(sines + i);
         vst1q_f32(x + i, vfmaq_f32(vnegq_f32(vmulq_f32(b, s)), a, c));
         vst1q_f32(x + pairs + i, vfmaq_f32(vmulq_f32(a, s), b, c));
     }

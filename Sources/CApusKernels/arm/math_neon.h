@@ -65,7 +65,8 @@ APUS_INLINE void apus_sincos_neon(float64x2_t x, float64x2_t *sine, float64x2_t 
     c = vfmaq_f64(one, c, z);
     uint64x2_t odd = vtstq_u64(quadrant, vdupq_n_u64(1));
     uint64x2_t next = vaddq_u64(quadrant, vdupq_n_u64(1));
-    uint64x2_t sine_sign = vshlq_n_u64(vandq_u64(quadrant, two), 62), cosine_sign = vshlq_n_u64(vandq_u64(next, two), 62);
+    uint64x2_t sine_sign = vshlq_n_u64(vandq_u64(quadrant, two), 62);
+    uint64x2_t cosine_sign = vshlq_n_u64(vandq_u64(next, two), 62);
     *sine = vreinterpretq_f64_u64(veorq_u64(vreinterpretq_u64_f64(vbslq_f64(odd, c, s)), sine_sign));
     *cosine = vreinterpretq_f64_u64(veorq_u64(vreinterpretq_u64_f64(vbslq_f64(odd, s, c)), cosine_sign));
 }

@@ -202,7 +202,7 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
             const float *ends = slot + apus_padded(dimension);
             if (ends[1] != 0) merge_into(&all, ends[0], ends[1], slot, dimension);
         }
-        float *output = unit.slice->output + unit.row * args->output_stride + unit.head * dimension;
+        float *output = apus_merge_output(args, &unit);
         for (int64_t d = 0; d < dimension; d++) output[d] = all.out[d] / all.sum;
     }
 }

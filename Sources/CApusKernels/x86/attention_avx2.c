@@ -69,8 +69,8 @@ APUS_INLINE void merge_sums(tile_state state, int64_t row, __m256i contributing,
 APUS_INLINE void merge_panel(panel *p, tile_state state, int64_t row) {
     _Alignas(32) int32_t contributing[8] = {0};
     for (int32_t r = 0; r < p->rows; r++) contributing[r] = p->ranges[r].end > p->ranges[r].begin ? -1 : 0;
-    merge_sums(state, row, _mm256_load_si256((const __m256i *)contributing), _mm256_load_ps(p->max), _mm256_load_ps(p->sum),
-               p->alpha, p->beta);
+    merge_sums(state, row, _mm256_load_si256((const __m256i *)contributing), _mm256_load_ps(p->max),
+               _mm256_load_ps(p->sum), p->alpha, p->beta);
 }
 
 /// Merges a finished span into the rows' result.
@@ -110,7 +110,7 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
             merge_sums(t.all, 0, first, _mm256_set1_ps(slot[padded]), _mm256_set1_ps(slot[padded + 1]), alpha, beta);
             merge_out(t.all.out, slot, padded, alpha[0], beta[0]);
         }
-        divide_out(unit.slice->output + unit.row * args->output_stride + unit.head * dimension, t.all.out, t.all.sum[0], dimension);
+        divide_out(apus_merge_output(args, &unit), t.all.out, t.all.sum[0], dimension);
     }
 }
 
@@ -141,7 +141,8 @@ APUS_INLINE __m256 load_lanes(const void *from, int64_t index, source_kind kind)
 }
 
 /// Scores of the panel's rows against tile `first` of 16 keys.
-APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int64_t first, int rows, source_kind kind) {
+APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int64_t first, int rows,
+                       source_kind kind) {
     __m256 scores[F16_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) scores[r][0] = scores[r][1] = _mm256_setzero_ps();
     const char *ahead = (const char *)from.values + first * 32 * dimension;
@@ -198,7 +199,9 @@ APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, sou
     }
     for (int r = 0; r < rows && !p->uniform; r++) {
         if (p->ranges[r].begin == p->ranges[r].end) continue;
-        for (int64_t start = 0; start < padded; start += 16) weigh(p, r, 1, p->ranges[r], from, padded, start, out, kind);
+        for (int64_t start = 0; start < padded; start += 16) {
+            weigh(p, r, 1, p->ranges[r], from, padded, start, out, kind);
+        }
     }
 }
 
@@ -234,7 +237,8 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
 }
 
 /// One block for all rows of a unit.
-static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block, int64_t next) {
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
+                      int64_t next) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     source_kind kind = unit->rows > F16_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
     const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
@@ -251,7 +255,8 @@ static void block_f16(const apus_attention_args *args, const apus_attend_unit *u
     memset(p.sum, 0, sizeof p.sum);
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = panel_rows(row, unit->rows, F16_ROWS);
-        if (open_panel(&p, t.positions + row, rows, args->window, block)) panels_f16[kind][rows - 1](&p, t, row, dimension, from);
+        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        panels_f16[kind][rows - 1](&p, t, row, dimension, from);
     }
 }
 
@@ -296,7 +301,8 @@ APUS_INLINE __m256i dot(__m256i sums, __m256i positive, __m256i codes) {
 }
 
 /// Scores of the panel's rows against tile `first` of 16 keys.
-APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first, int rows) {
+APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first,
+                          int rows) {
     int64_t groups = apus_groups(dimension);
     const uint8_t *keys = from->keys + first * 16 * dimension;
     __m256i offset = _mm256_set1_epi8(-128);
@@ -321,7 +327,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
                 float *scores = p->weights[r] + 16 * first + 8 * v;
                 __m256 key_scales = _mm256_load_ps(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 8 * v);
                 __m256 before = group == 0 ? _mm256_setzero_ps() : _mm256_load_ps(scores);
-                _mm256_store_ps(scores, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][v]), _mm256_mul_ps(scale, key_scales), before));
+                key_scales = _mm256_mul_ps(scale, key_scales);
+                _mm256_store_ps(scores, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][v]), key_scales, before));
             }
         }
     }
@@ -334,7 +341,8 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
     UNROLL for (int r = 0; r < rows; r++) {
         _Alignas(32) float scaled[APUS_KV_BLOCK];
         for (int32_t j = 0; j < APUS_KV_BLOCK; j += 8) {
-            __m256 w = _mm256_mul_ps(_mm256_load_ps(p->weights[r] + j), _mm256_load_ps(from->value_scales + group * APUS_KV_BLOCK + j));
+            __m256 w = _mm256_mul_ps(_mm256_load_ps(p->weights[r] + j),
+                                     _mm256_load_ps(from->value_scales + group * APUS_KV_BLOCK + j));
             _mm256_store_ps(scaled + j, _mm256_and_ps(w, range_mask_8(p->ranges[r], j)));
         }
         scales[r] = quantize_group(scaled, APUS_KV_BLOCK, codes[r]);
@@ -344,7 +352,8 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
         UNROLL for (int r = 0; r < rows; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
         for (int64_t key = 0; key < APUS_KV_BLOCK; key += 4) {
             const int8_t *values = from->values + key * padded + 4 * start;
-            __m256i a = _mm256_loadu_si256((const __m256i *)values), b = _mm256_loadu_si256((const __m256i *)(values + 32));
+            __m256i a = _mm256_loadu_si256((const __m256i *)values);
+            __m256i b = _mm256_loadu_si256((const __m256i *)(values + 32));
             UNROLL for (int r = 0; r < rows; r++) {
                 int32_t four;
                 memcpy(&four, codes[r] + key, 4);
@@ -365,7 +374,8 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
     }
 }
 
-APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int rows) {
+APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from,
+                          int rows) {
     int64_t padded = apus_padded(dimension);
     for (int64_t first = 0; first < 4; first++) score_q8(p, q, row, dimension, from, first, rows);
     for (int r = 0; r < rows; r++) softmax_row(p, r);
@@ -375,9 +385,10 @@ APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t 
     }
 }
 
-#define PANEL_Q8(rows)                                                                                                      \
-    static void panel_q8_##rows(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from) {   \
-        panel_q8(p, t, q, row, dimension, from, rows);                                                                      \
+#define PANEL_Q8(rows)                                                                            \
+    static void panel_q8_##rows(panel *p, tile t, query_codes q, int64_t row, int64_t dimension,  \
+                                const source_q8 *from) {                                          \
+        panel_q8(p, t, q, row, dimension, from, rows);                                            \
     }
 PANEL_Q8(1)
 PANEL_Q8(2)
@@ -389,8 +400,8 @@ typedef void (*panel_q8_kernel)(panel *p, tile t, query_codes q, int64_t row, in
 static const panel_q8_kernel panels_q8[Q8_ROWS] = {panel_q8_1, panel_q8_2, panel_q8_3, panel_q8_4};
 
 /// One block for all rows of a unit; `scales` is scratch.
-static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q, float *scales,
-                     int64_t block) {
+static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q,
+                     float *scales, int64_t block) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
     const char *values = data + apus_keys_bytes(APUS_KV_Q8_0, dimension);
@@ -402,7 +413,8 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
     memset(p.sum, 0, sizeof p.sum);
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = panel_rows(row, unit->rows, Q8_ROWS);
-        if (open_panel(&p, t.positions + row, rows, args->window, block)) panels_q8[rows - 1](&p, t, q, row, dimension, &from);
+        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        panels_q8[rows - 1](&p, t, q, row, dimension, &from);
     }
 }
 
@@ -419,7 +431,7 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
         if (type == APUS_KV_Q8_0) load_codes(t, q, unit.rows, dimension, quantize_group);
         if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
         for (int64_t span = unit.first_span; span < unit.end_span; span++) {
-            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 if (type == APUS_KV_F16) {

@@ -7,7 +7,8 @@
 #include "../tiers.h"
 
 #pragma STDC FP_CONTRACT OFF
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
+                             apply_to = function)
 
 #include "attention_avx512.h"
 
@@ -60,7 +61,9 @@ APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source f
     const char *ahead = (const char *)from.values + first * 32 * dimension;
     for (int64_t d = 0; d < dimension; d++) {
         __m512 key[4];
-        UNROLL for (int t = 0; t < vectors; t++) key[t] = load_lanes(from.keys, ((first + t) * dimension + d) * 16, kind);
+        UNROLL for (int t = 0; t < vectors; t++) {
+            key[t] = load_lanes(from.keys, ((first + t) * dimension + d) * 16, kind);
+        }
         if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * d, _MM_HINT_T1);
         UNROLL for (int r = 0; r < rows; r++) {
             __m512 q = _mm512_set1_ps(query[r * dimension + d]);
@@ -168,7 +171,8 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
 }
 
 /// One block for all rows of a unit.
-static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block, int64_t next) {
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
+                      int64_t next) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     int wide = unit->rows > NARROW_ROWS;
     const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
@@ -197,7 +201,7 @@ static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *sc
         load_rows(args, &unit, t);
         if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
         for (int64_t span = unit.first_span; span < unit.end_span; span++) {
-            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 block_f16(args, &unit, t, block, block + 1 < blocks.end ? block + 1 : block);
@@ -222,7 +226,7 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
             merge_sums(t.all, 0, 1, _mm512_set1_ps(slot[padded]), _mm512_set1_ps(slot[padded + 1]), alpha, beta);
             merge_out(t.all.out, slot, padded, alpha[0], beta[0]);
         }
-        divide_out(unit.slice->output + unit.row * args->output_stride + unit.head * dimension, t.all.out, t.all.sum[0], dimension);
+        divide_out(apus_merge_output(args, &unit), t.all.out, t.all.sum[0], dimension);
     }
 }
 

@@ -1,4 +1,4 @@
-// What the AVX-512 attention kernels share: softmax of a panel, merging. Included inside the tier files' target regions.
+// What the AVX-512 attention kernels share: softmax of a panel, merging. Included inside the files' target regions.
 #pragma once
 
 #include "../attention_tiles.h"
@@ -52,11 +52,13 @@ static float quantize_group(const float *x, int64_t count, int8_t *codes) {
     __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
     __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     uint32_t largest = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
-                                                                _mm512_and_si512(_mm512_castps_si512(high), magnitude)));
+                                                                _mm512_and_si512(_mm512_castps_si512(high),
+                                                                                 magnitude)));
     int usable = largest < 0x7f800000 && apus_float(largest) >= 0x1p-100f;
     __m512 r = _mm512_set1_ps(127.0f / apus_float(largest));
     __mmask16 kept = usable ? 0xffff : 0;
-    __m512i a = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(low, r)), b = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(high, r));
+    __m512i a = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(low, r));
+    __m512i b = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(high, r));
     _mm_storeu_si128((__m128i *)codes, _mm512_cvtepi32_epi8(a));
     _mm_storeu_si128((__m128i *)(codes + 16), _mm512_cvtepi32_epi8(b));
     return usable ? apus_float(largest) / 127.0f : largest >= 0x7f800000 ? NAN : 0.0f;

@@ -1,5 +1,5 @@
-// Attention over q8_0 keys and values with integer dots, for the AVX-512 tiers. The including file has defined, inside its
-// target region, dot_small, dot_offset and DOT_OFFSET.
+// Attention over q8_0 keys and values with integer dots, for the AVX-512 tiers. The including file has defined, inside
+// its target region, dot_small, dot_offset and DOT_OFFSET.
 #pragma once
 
 #include "attention_avx512.h"
@@ -8,8 +8,8 @@
 #define Q8_ROWS 6
 
 /// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
-APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first, int rows,
-                          int prefetches) {
+APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first,
+                          int rows, int prefetches) {
     int64_t groups = apus_groups(dimension), tile_bytes = 16 * dimension;
     const uint8_t *keys = from->keys + first * tile_bytes;
     const char *ahead = from->next_keys + first * tile_bytes;
@@ -102,7 +102,9 @@ APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8
     const char *ahead = from->next_values + 64 * start;
     for (int64_t key = first_key & ~(int64_t)3; key < end_key; key += 4) {
         __m512i values[2];
-        UNROLL for (int v = 0; v < vectors; v++) values[v] = _mm512_loadu_si512(from->values + key * padded + 4 * start + 64 * v);
+        UNROLL for (int v = 0; v < vectors; v++) {
+            values[v] = _mm512_loadu_si512(from->values + key * padded + 4 * start + 64 * v);
+        }
         if (prefetches) {
             _mm_prefetch(ahead + 32 * key, _MM_HINT_T1);
             _mm_prefetch(ahead + 32 * key + 64, _MM_HINT_T1);
@@ -126,8 +128,8 @@ APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8
     }
 }
 
-APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int rows,
-                          int prefetches) {
+APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from,
+                          int rows, int prefetches) {
     int64_t padded = apus_padded(dimension), first_key = APUS_KV_BLOCK, end_key = 0;
     float *out = t.span.out + row * padded;
     weight_codes w;
@@ -144,7 +146,9 @@ APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t 
         end_key = p->ranges[r].end > end_key ? p->ranges[r].end : end_key;
     }
     int64_t start = 0;
-    for (; start + 32 <= padded; start += 32) weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, prefetches);
+    for (; start + 32 <= padded; start += 32) {
+        weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, prefetches);
+    }
     if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, prefetches);
 }
 
@@ -211,7 +215,7 @@ APUS_INLINE void attend_q8(const void *pointer, int64_t begin, int64_t end, void
         load_codes(t, q, unit.rows, dimension, quantize_group);
         if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
         for (int64_t span = unit.first_span; span < unit.end_span; span++) {
-            apus_block_range blocks = apus_visible_blocks(t.positions[0], t.positions[unit.rows - 1], args->window, span);
+            apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 block_q8(args, &unit, t, q, scales, block, block + 1 < blocks.end ? block + 1 : block);

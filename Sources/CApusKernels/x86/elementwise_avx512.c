@@ -7,7 +7,8 @@
 #include "../tiers.h"
 
 #pragma STDC FP_CONTRACT OFF
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
+                             apply_to = function)
 
 #include "math_avx512.h"
 
@@ -68,7 +69,8 @@ static void rope_table(const void *pointer, int64_t begin, int64_t end, void *sc
         for (int64_t i = 0; i < args->pairs; i += 8) {
             __mmask8 tail = (__mmask8)apus_tail_avx512(args->pairs - i);
             __m512d sine, cosine;
-            apus_sincos_avx512(_mm512_mul_pd(position, _mm512_maskz_loadu_pd(tail, args->inverse_frequencies + i)), &sine, &cosine);
+            apus_sincos_avx512(_mm512_mul_pd(position, _mm512_maskz_loadu_pd(tail, args->inverse_frequencies + i)),
+                               &sine, &cosine);
             _mm256_mask_storeu_ps(cosines + i, tail, _mm256_mul_ps(_mm512_cvtpd_ps(cosine), magnitude));
             _mm256_mask_storeu_ps(sines + i, tail, _mm256_mul_ps(_mm512_cvtpd_ps(sine), magnitude));
         }

@@ -13,10 +13,10 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #define APUS_LANES 8
-#define APUS_COLUMNS 1
-#define APUS_SETS 4
-#define APUS_ROWS 6
-#define APUS_ROWS_PER_16 4
+#define APUS_COLUMNS 2
+#define APUS_SETS 2
+#define APUS_ROWS 3
+#define APUS_ROWS_PER_16 2
 
 #include "../vector.h"
 

@@ -9,7 +9,8 @@
 
 /// exp for x <= 0 or NaN.
 APUS_INLINE __m256 apus_exp_nonpositive_avx2(__m256 x) {
-    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(APUS_LOG2_E)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(APUS_LOG2_E)),
+                               _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m256 r = _mm256_fnmadd_ps(n, _mm256_set1_ps(APUS_LN2_HIGH), x);
     r = _mm256_fnmadd_ps(n, _mm256_set1_ps(APUS_LN2_LOW), r);
     __m256 p = _mm256_fmadd_ps(_mm256_set1_ps(APUS_EXP_6), r, _mm256_set1_ps(APUS_EXP_5));

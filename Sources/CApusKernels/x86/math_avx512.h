@@ -9,7 +9,8 @@
 
 /// exp for x <= 0 or NaN.
 APUS_INLINE __m512 apus_exp_nonpositive_avx512(__m512 x) {
-    __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(APUS_LOG2_E)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(APUS_LOG2_E)),
+                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(APUS_LN2_HIGH), x);
     r = _mm512_fnmadd_ps(n, _mm512_set1_ps(APUS_LN2_LOW), r);
     __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(APUS_EXP_6), r, _mm512_set1_ps(APUS_EXP_5));
