@@ -22,7 +22,9 @@ help:
 	@echo "sanitize     tests under address, undefined-behaviour and thread sanitizers"
 	@echo "fuzz         every fuzz target                          (SECONDS=60)"
 	@echo "install      binary, completions and man page           (PREFIX=/usr/local)"
-	@echo "format lint docs"
+	@echo "test-data    what tests need, into ~/.cache/apus-test-models"
+	@echo "docs         the library's documentation, warnings are errors"
+	@echo "format lint"
 
 prerequisites:
 	@tools/prerequisites
@@ -66,5 +68,5 @@ format:
 lint:
 	$(SWIFT) format lint --strict -r Package.swift Sources Tests Benchmarks Fuzz
 
-docs: prerequisites
+docs: build
 	tools/docs
