@@ -29,11 +29,17 @@ enum Program {
 
     /// Runs the program to its end.
     static func run(_ arguments: String..., input: String = "") async throws -> Outcome {
+        // A program that ends without reading a pipe would break it under the writer: no input is no pipe.
+        if input.isEmpty { return try await run(arguments, input: .none) }
+        return try await run(arguments, input: .string(input))
+    }
+
+    private static func run(_ arguments: [String], input: some InputProtocol) async throws -> Outcome {
         let result = try await Subprocess.run(
             .path(path),
             arguments: Arguments(arguments),
             environment: environment,
-            input: .string(input),
+            input: input,
             output: .string(limit: 1 << 24),
             error: .string(limit: 1 << 20)
         )
