@@ -12,7 +12,7 @@ struct TextBenchmarks {
             return
         }
         let text = try bytes(of: arguments[2])
-        let (tokenizer, loading) = try best(of: 5) { try tokenizer(arguments[1]) }
+        let (tokenizer, loading) = try best(of: 5) { try loadTokenizer(arguments[1]) }
         print("load       \(milliseconds(loading)) ms, \(tokenizer.vocabularySize) tokens")
         let (ids, encoding) = best(of: 5) { tokenizer.encode(text) }
         print("encode     \(rate(text.count, encoding)) MB/s, \(text.count) bytes, \(ids.count) tokens")
@@ -42,7 +42,7 @@ struct TextBenchmarks {
         print("           \(prompt.utf8.count) bytes")
     }
 
-    private static func tokenizer(_ path: String) throws -> Tokenizer {
+    private static func loadTokenizer(_ path: String) throws -> Tokenizer {
         path.hasSuffix(".json")
             ? try Tokenizer(json: try MappedFile(path: path).bytes) : try Tokenizer(try GGUFFile(path: path))
     }
