@@ -84,6 +84,21 @@ APUS_INLINE apus_block_range unit_blocks(const apus_attention_args *args, const 
     return apus_visible_blocks(t.positions[0], t.positions[unit->rows - 1], args->window, span);
 }
 
+/// The block after `block` for this thread, to prefetch: the unit's next, or the first of the range's next unit.
+APUS_INLINE const char *following_block(const apus_attention_args *args, const apus_attend_unit *unit, tile t,
+                                        apus_kv_type type, int64_t block, int64_t index, int64_t end) {
+    if (block + 1 < unit_blocks(args, unit, t, unit->end_span - 1).end) {
+        return apus_unit_block(args, unit, type, block + 1);
+    }
+    if (index + 1 < end) {
+        apus_attend_unit next = apus_attend_unit_at(args, index + 1);
+        int64_t low = apus_unit_position(&next, 0), high = apus_unit_position(&next, next.rows - 1);
+        apus_block_range blocks = apus_visible_blocks(low, high, args->window, next.first_span);
+        if (blocks.begin < blocks.end) return apus_unit_block(args, &next, type, blocks.begin);
+    }
+    return apus_unit_block(args, unit, type, block);
+}
+
 /// A unit's queries as codes.
 typedef struct query_codes {
     int8_t *codes;  ///< rows x dimension

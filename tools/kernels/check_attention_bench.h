@@ -68,15 +68,25 @@ static void fma_unit(const void *args, int64_t begin, int64_t end, void *unit_sc
     memcpy(unit_scratch, &sink, sizeof sink);
 }
 
-/// Multiply-adds per second of both threads, the best of a few.
-static double peak(apus_range_kernel probe, int32_t tier, int64_t per_unit) {
-    double best = 0;
-    for (int repeat = 0; repeat < 12; repeat++) {
-        double start = seconds();
-        run_units(probe, &tier, 2 * BENCH_THREADS);
-        best = fmax(best, (double)(2 * BENCH_THREADS * per_unit) / (seconds() - start));
-    }
-    return best;
+/// Multiply-adds per second of both threads in one go.
+static double peak(int32_t tier, apus_kv_type type) {
+    int32_t sink = 1;
+    float float_sink = 1;
+    int64_t units = 2 * BENCH_THREADS;
+    int64_t per_unit = type ? apus_probe_dot(tier, 400000, &sink) : apus_probe_fma(tier, 400000, &float_sink);
+    double start = seconds();
+    run_units(type ? dot_unit : fma_unit, &tier, units);
+    return (double)(units * per_unit) / (seconds() - start);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    return values[count / 2];
 }
 
 typedef struct bench_shape {
@@ -124,46 +134,43 @@ static void attend_step(bench_shape s, bench_cache c, const apus_attention_kerne
     run_units(kernels->merge, &args, apus_merge_units(&args));
 }
 
-static void bench_one(bench_shape s, const apus_attention_kernels *kernels, double limit, const char *buffer) {
+#define BENCH_ROUNDS 9
+
+/// Rounds alternate with the limit they are compared with: shares are medians of the rounds' ratios.
+static void bench_one(bench_shape s, int32_t tier, const char *buffer) {
+    const apus_attention_kernels *kernels = &tiers[tier].table.attention;
     int64_t stride = s.query_heads * s.dimension, chunk = 512;
     bench_cache c = make_cache(s, kernels);
     float *query = allocate(chunk * stride * 4), *output = allocate(chunk * stride * 4);
     void *partials = allocate(apus_attention_partial_bytes(chunk, s.positions, s.query_heads, s.dimension));
     fill_random(query, chunk * stride, 0);
-    double best = 0;
-    for (int repeat = 0; repeat < 3; repeat++) {
-        double start = seconds();
+    double rates[4][BENCH_ROUNDS], shares[2][BENCH_ROUNDS];
+    double pairs = (double)s.positions * (double)(s.positions + 1) / 2 * (double)s.query_heads;
+    double bytes = (double)((s.positions - 1) / 64 + 1) * (double)(c.layer_bytes * s.layers);
+    for (int round = 0; round < BENCH_ROUNDS; round++) {
+        double before = peak(tier, s.type), start = seconds();
         for (int64_t at = 0; at < s.positions; at += chunk) {
             attend_step(s, c, kernels, query, output, chunk, at, 0, partials);
         }
-        double pairs = (double)s.positions * (double)(s.positions + 1) / 2 * (double)s.query_heads;
-        best = fmax(best, pairs * (double)s.dimension * 2 / (seconds() - start));
-    }
-    double bytes = (double)((s.positions - 1) / 64 + 1) * (double)c.layer_bytes, ratios[64], rates[64];
-    int rounds = 24;
-    for (int round = 0; round < rounds; round++) {
-        double start = seconds(), count = 0;
-        for (int64_t l = 0; l < s.layers; l++, count++) {
+        rates[0][round] = pairs * (double)s.dimension * 2 / (seconds() - start);
+        rates[1][round] = (before + peak(tier, s.type)) / 2;
+        shares[0][round] = rates[0][round] / rates[1][round];
+        start = seconds();
+        for (int64_t l = 0; l < s.layers; l++) {
             attend_step(s, c, kernels, query, output, 1, s.positions - 1, l, partials);
         }
-        double rate = bytes * count / (seconds() - start);
+        rates[2][round] = bytes / (seconds() - start);
         start = seconds();
-        run_units(read_unit, buffer + (int64_t)round % 8 * (128 << 20), 128);
-        rates[round] = rate;
-        ratios[round] = rate / (128.0 * (1 << 20) / (seconds() - start));
+        run_units(read_unit, buffer + round % 8 * ((int64_t)128 << 20), 128);
+        rates[3][round] = 128.0 * (1 << 20) / (seconds() - start);
+        shares[1][round] = rates[2][round] / rates[3][round];
     }
-    for (int i = 0; i < rounds; i++) {
-        for (int j = i + 1; j < rounds; j++) {
-            double swap = rates[i];
-            if (rates[j] < rates[i]) rates[i] = rates[j], rates[j] = swap;
-            swap = ratios[i];
-            if (ratios[j] < ratios[i]) ratios[i] = ratios[j], ratios[j] = swap;
-        }
-    }
-    printf("  %s %2lld/%lld heads of %3lld, %lld positions: prefill %5.1f GMAC/s, %2.0f %% of the %s peak; "
-           "decode %4.1f GB/s, %3.0f %% of the read limit\n", s.type ? "q8_0" : "f16 ", (long long)s.query_heads,
-           (long long)s.kv_heads, (long long)s.dimension, (long long)s.positions, best * 1e-9, 100 * best / limit,
-           s.type ? "dot" : "FMA", rates[rounds / 2] * 1e-9, 100 * ratios[rounds / 2]);
+    printf("  %s %2lld/%lld heads of %3lld: prefill %5.1f GMAC/s, %2.0f %% of %s peak %.0f; "
+           "decode %4.1f GB/s, %3.0f %% of read limit %.1f\n", s.type ? "q8_0" : "f16 ", (long long)s.query_heads,
+           (long long)s.kv_heads, (long long)s.dimension, median(rates[0], BENCH_ROUNDS) * 1e-9,
+           100 * median(shares[0], BENCH_ROUNDS), s.type ? "dot" : "FMA", median(rates[1], BENCH_ROUNDS) * 1e-9,
+           median(rates[2], BENCH_ROUNDS) * 1e-9, 100 * median(shares[1], BENCH_ROUNDS),
+           median(rates[3], BENCH_ROUNDS) * 1e-9);
     fflush(stdout);
     free(c.memory), free(c.table), free(query), free(output), free(partials);
 }
@@ -182,14 +189,11 @@ static void bench_attention(const char *only, const char *kind) {
     }
     for (int t = CHECK_TIERS - 1; t > 0; t--) {
         if (!tiers[t].available || (*only && strcmp(only, tiers[t].name) != 0)) continue;
-        int32_t sink = 1;
-        float float_sink = 1;
-        double dots = peak(dot_unit, t, apus_probe_dot(t, 400000, &sink));
-        double fmas = peak(fma_unit, t, apus_probe_fma(t, 400000, &float_sink));
-        printf("%s: dot peak %.0f GMAC/s, FMA peak %.0f GMAC/s\n", tiers[t].name, dots * 1e-9, fmas * 1e-9);
+        printf("%s, causal prefill of 8192 tokens in chunks of 512, decode at 8192, %d threads\n", tiers[t].name,
+               BENCH_THREADS);
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             if (*kind && (shapes[i].type == APUS_KV_F16) != (strcmp(kind, "f16") == 0)) continue;
-            bench_one(shapes[i], &tiers[t].table.attention, shapes[i].type ? dots : fmas, buffer);
+            bench_one(shapes[i], t, buffer);
         }
     }
     free(buffer);

@@ -238,11 +238,11 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
 
 /// One block for all rows of a unit.
 static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
-                      int64_t next) {
+                      const char *following) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     source_kind kind = unit->rows > F16_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
     const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
-    source from = {data, data + APUS_KV_BLOCK * dimension, apus_unit_block(args, unit, APUS_KV_F16, next)};
+    source from = {data, data + APUS_KV_BLOCK * dimension, following};
     if (kind == SOURCE_FLOATS) {
         float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
         widen(from.keys, keys, APUS_KV_BLOCK * dimension);
@@ -435,7 +435,8 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 if (type == APUS_KV_F16) {
-                    block_f16(args, &unit, t, block, block + 1 < blocks.end ? block + 1 : block);
+                    const char *following = following_block(args, &unit, t, type, block, index, end);
+                    block_f16(args, &unit, t, block, following);
                 } else {
                     block_q8(args, &unit, t, q, scales, block);
                 }

@@ -172,11 +172,11 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
 
 /// One block for all rows of a unit.
 static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
-                      int64_t next) {
+                      const char *following) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     int wide = unit->rows > NARROW_ROWS;
     const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
-    source from = {data, data + APUS_KV_BLOCK * dimension, apus_unit_block(args, unit, APUS_KV_F16, next)};
+    source from = {data, data + APUS_KV_BLOCK * dimension, following};
     if (wide) {
         float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
         widen(from.keys, keys, APUS_KV_BLOCK * dimension);
@@ -204,7 +204,8 @@ static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *sc
             apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
-                block_f16(args, &unit, t, block, block + 1 < blocks.end ? block + 1 : block);
+                const char *following = following_block(args, &unit, t, APUS_KV_F16, block, index, end);
+                block_f16(args, &unit, t, block, following);
             }
             close_span(args, &unit, t, span);
         }

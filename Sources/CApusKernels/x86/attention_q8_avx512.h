@@ -184,17 +184,23 @@ APUS_INLINE void widen_scales(const void *halves, float *to, int64_t groups) {
     }
 }
 
+APUS_INLINE void prefetch(const char *from, int64_t bytes) {
+    for (int64_t i = 0; i < bytes; i += 64) _mm_prefetch(from + i, _MM_HINT_T1);
+}
+
 /// One block for all rows of a unit; `scales` is scratch.
 APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q,
-                          float *scales, int64_t block, int64_t next) {
+                          float *scales, int64_t block, const char *following) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
-    const char *following = apus_unit_block(args, unit, APUS_KV_Q8_0, next);
     int64_t keys_bytes = apus_keys_bytes(APUS_KV_Q8_0, dimension);
     source_q8 from = {(const uint8_t *)data, (const int8_t *)data + keys_bytes, scales, scales + groups * APUS_KV_BLOCK,
         following, following + keys_bytes};
     widen_scales(data + APUS_KV_BLOCK * dimension, scales, groups);
     widen_scales(data + keys_bytes + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups);
+    // The panels prefetch the following codes as they go; its scales are few and read all at once.
+    prefetch(following + APUS_KV_BLOCK * dimension, apus_scales_bytes(dimension));
+    prefetch(following + keys_bytes + APUS_KV_BLOCK * padded, apus_scales_bytes(dimension));
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = panel_rows(row, unit->rows, Q8_ROWS);
@@ -218,7 +224,8 @@ APUS_INLINE void attend_q8(const void *pointer, int64_t begin, int64_t end, void
             apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
-                block_q8(args, &unit, t, q, scales, block, block + 1 < blocks.end ? block + 1 : block);
+                const char *following = following_block(args, &unit, t, APUS_KV_Q8_0, block, index, end);
+                block_q8(args, &unit, t, q, scales, block, following);
             }
             close_span(args, &unit, t, span);
         }
