@@ -16,11 +16,11 @@ import Testing
 
     @Test func aQuestionIsAnswered() async throws {
         let chat = try await Self.model.chat(options: GenerationOptions(sampling: .greedy, maximumTokenCount: 64))
-        let answer = try await chat.reply(to: "What is the capital of France?")
-        #expect(answer.contains("Paris"), "\(answer)")
+        let answer = try await chat.reply(to: "Why is the sky blue?")
+        #expect(answer.contains("scatter"), "\(answer)")
         #expect(chat.messages.count == 2)
-        let second = try await chat.reply(to: "In which country does it lie?")
-        #expect(second.contains("France"), "\(second)")
+        let second = try await chat.reply(to: "What is 2+2?")
+        #expect(second.contains("4"), "\(second)")
         #expect(chat.removeLastExchange())
         #expect(chat.messages.count == 2)
     }
