@@ -14,15 +14,25 @@ import Testing
 
     private static let prompt = "The capital of France is"
 
-    @Test func aQuestionIsAnswered() async throws {
-        let chat = try await Self.model.chat(options: GenerationOptions(sampling: .greedy, maximumTokenCount: 64))
-        let answer = try await chat.reply(to: "What is the capital of France?")
-        #expect(answer.contains("Paris"), "\(answer)")
-        #expect(chat.messages.count == 2)
-        let second = try await chat.reply(to: "In which country does it lie?")
-        #expect(second.contains("France"), "\(second)")
+    @Test(arguments: [("Why is the sky blue?", "scatter"), ("What is 2+2?", "4")])
+    func aQuestionIsAnswered(question: String, part: String) async throws {
+        let options = GenerationOptions(sampling: .greedy, maximumTokenCount: 64)
+        let answer = try await Self.model.chat(options: options).reply(to: question)
+        #expect(answer.contains(part), "\(answer)")
+    }
+
+    @Test func aConversationRemembersAndForgets() async throws {
+        let options = GenerationOptions(sampling: .greedy, maximumTokenCount: 16)
+        let chat = try await Self.model.chat(system: "You are brief.", options: options)
+        let first = try await chat.reply(to: "What is 2+2?")
+        let second = try await chat.reply(to: "Say it again.")
+        #expect(chat.messages.count == 5)
         #expect(chat.removeLastExchange())
-        #expect(chat.messages.count == 2)
+        #expect(chat.messages.count == 3)
+        #expect(try await chat.reply(to: "Say it again.") == second)
+        chat.reset()
+        #expect(chat.messages.count == 1)
+        #expect(try await chat.reply(to: "What is 2+2?") == first)
     }
 
     @Test func piecesAreTheTextOfTheTokens() async throws {
