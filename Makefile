@@ -7,7 +7,7 @@ MODEL ?= smollm2
 PROMPT ?= Why is the sky blue?
 SECONDS ?= 60
 SWIFT ?= swift
-BUILD := $(SWIFT) build -c release
+BUILD := $(SWIFT) build -c release --traits Hub
 APUS := .build/release/apus
 
 .PHONY: help run test build bench bench-peers sanitize fuzz install format lint docs prerequisites test-data kernels
@@ -22,7 +22,9 @@ help:
 	@echo "sanitize     tests under address, undefined-behaviour and thread sanitizers"
 	@echo "fuzz         every fuzz target                          (SECONDS=60)"
 	@echo "install      binary, completions and man page           (PREFIX=/usr/local)"
-	@echo "format lint docs"
+	@echo "test-data    what tests need, into ~/.cache/apus-test-models"
+	@echo "docs         the library's documentation, warnings are errors"
+	@echo "format lint"
 
 prerequisites:
 	@tools/prerequisites
@@ -39,7 +41,7 @@ test-data: prerequisites
 test: test-data
 	$(BUILD) --build-tests
 	tools/kernels/check
-	$(SWIFT) test -c release --skip-build
+	$(SWIFT) test -c release --traits Hub --skip-build
 	tools/outside-package
 
 kernels: prerequisites
@@ -66,5 +68,5 @@ format:
 lint:
 	$(SWIFT) format lint --strict -r Package.swift Sources Tests Benchmarks Fuzz
 
-docs: prerequisites
+docs: build
 	tools/docs

@@ -23,7 +23,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
@@ -80,7 +79,7 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Apus", "ApusStore", "ApusEval", "ApusCore",
+                "Apus", "ApusStore", "ApusEval", "ApusTensor", "ApusCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/apus-program",
@@ -89,10 +88,11 @@ let package = Package(
         // tests
         .target(
             name: "ApusTestSupport",
-            dependencies: ["ApusCore"],
+            dependencies: ["ApusEngine", "ApusModels", "ApusNN", "ApusFormats", "ApusTensor", "ApusCore"],
             path: "Tests/ApusTestSupport",
             swiftSettings: strict
         ),
+        .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
         .testTarget(name: "ApusCoreTests", dependencies: ["ApusCore", "ApusTestSupport"], swiftSettings: strict),
         .testTarget(
             name: "ApusFormatsTests",
@@ -134,7 +134,7 @@ let package = Package(
             name: "ApusTests",
             dependencies: [
                 "Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats",
-                "ApusCore", "ApusTestSupport",
+                "ApusCore", "ApusTestSupport", "CAllocationCounter",
             ],
             swiftSettings: strict
         ),
@@ -142,6 +142,16 @@ let package = Package(
             name: "ApusStoreTests",
             dependencies: ["ApusStore", "ApusCore"],
             exclude: ["Fixtures"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ProgramTests",
+            dependencies: [
+                "apus", "ApusFormats", "ApusCore",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            exclude: ["Help"],
             swiftSettings: strict
         ),
     ],

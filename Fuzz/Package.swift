@@ -8,6 +8,8 @@ let fuzzTargets: [(name: String, modules: [Target.Dependency])] = [
     ("gguf", ["ApusFormats", "ApusCore"]),
     ("safetensors", ["ApusFormats", "ApusCore"]),
     ("json", ["ApusFormats", "ApusCore"]),
+    ("tokenizer", ["ApusTokenizers", "ApusFormats", "ApusCore"]),
+    ("detokenizer", ["ApusTokenizers", "ApusCore"]),
 ]
 
 let package = Package(
@@ -16,6 +18,7 @@ let package = Package(
     targets: [
         .target(name: "ApusCore"),
         .target(name: "ApusFormats", dependencies: ["ApusCore"]),
+        .target(name: "ApusTokenizers", dependencies: ["ApusFormats", "ApusCore"]),
         .target(name: "FuzzSupport"),
     ]
         + fuzzTargets.map { target in

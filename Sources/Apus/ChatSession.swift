@@ -68,7 +68,8 @@ public final class ChatSession {
 
 extension ChatValue {
     fileprivate var role: String? {
-        guard case .object(let members) = self, case .string(let role)? = members.first(where: { $0.key == "role" })?.value
+        guard case .object(let members) = self,
+            case .string(let role)? = members.first(where: { $0.key == "role" })?.value
         else { return nil }
         return role
     }

@@ -1,29 +1,49 @@
+package import ApusChat
 package import ApusCore
-package import ApusFormats
+import ApusFormats
 
-/// Where a model keeps its chat template.
-package enum ChatTemplateSource {
+/// Where a model's files keep its chat templates.
+extension ModelFile {
     /// What a base model is refused with.
-    package static let missing = ApusError(
+    package static let missingTemplate = ApusError(
         .template,
         "the model has no chat template, so it is probably a base model: use run --raw to continue text as it stands"
     )
 
-    package static func select(from metadata: GGUFMetadata, named name: String?) throws -> String? {
-        if let name, let own = try metadata.stringIfPresent("tokenizer.chat_template.\(name)") { return own }
-        return try metadata.stringIfPresent("tokenizer.chat_template")
+    /// The templates: in GGUF metadata, in `chat_template.jinja`, or in `tokenizer_config.json`, there as one text or as
+    /// a list with names.
+    package func templates() throws -> TemplateCatalogue {
+        switch source {
+        case .gguf(let file): try Self.templates(in: file.metadata)
+        case .folder(let folder): try Self.templates(in: folder)
+        }
     }
 
-    package static func select(from folder: ModelFolder, named name: String?) throws -> String? {
-        if let file = try folder.chatTemplate() { return file }
-        guard let value = try folder.tokenizerConfiguration()?.memberIfPresent("chat_template"), !value.isNull else {
-            return nil
+    private static func templates(in metadata: GGUFMetadata) throws -> TemplateCatalogue {
+        let key = "tokenizer.chat_template"
+        var named: [String: String] = [:]
+        for field in metadata where field.key.hasPrefix(key + ".") {
+            named[String(field.key.dropFirst(key.count + 1))] = try metadata.string(field.key)
         }
-        guard value.kind == .array else { return try value.string() }
-        var templates: [String: String] = [:]
+        return TemplateCatalogue(main: try metadata.stringIfPresent(key), named: named)
+    }
+
+    private static func templates(in folder: ModelFolder) throws -> TemplateCatalogue {
+        if let file = try folder.chatTemplate() { return TemplateCatalogue(main: file) }
+        guard let value = try folder.tokenizerConfiguration()?.memberIfPresent("chat_template") else {
+            return TemplateCatalogue(main: nil)
+        }
+        guard value.kind == .array else { return TemplateCatalogue(main: try value.string()) }
+        var named: [String: String] = [:]
         for entry in try value.elements() {
-            templates[try entry.member("name").string()] = try entry.member("template").string()
+            named[try entry.member("name").string()] = try entry.member("template").string()
         }
-        return name.flatMap { templates[$0] } ?? templates["default"]
+        return TemplateCatalogue(main: nil, named: named)
+    }
+
+    /// The template for conversations with or without tools; nil where the model has none.
+    package func templateSource(hasTools: Bool = false) throws -> String? {
+        let templates = try templates()
+        return templates.sources.isEmpty ? nil : try templates.source(hasTools: hasTools, model: path)
     }
 }

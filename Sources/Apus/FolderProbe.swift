@@ -5,6 +5,9 @@ import Darwin
 #endif
 
 enum FolderProbe {
+    /// Whether there is something at a path.
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
     /// Whether a path leads to a folder.
     static func isFolder(_ path: String) -> Bool {
         var status = stat()

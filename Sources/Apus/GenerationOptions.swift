@@ -1,6 +1,8 @@
 public import ApusEngine
 
-/// How a text is generated. A plain value.
+/// How a text is generated.
+///
+/// A plain value.
 public struct GenerationOptions: Sendable {
     /// How each token is chosen.
     public var sampling: SamplingParameters

@@ -33,7 +33,10 @@ final class Embedder: Sendable {
     func embedding(of tokens: [Int32]) throws -> [Float] {
         guard !tokens.isEmpty else { throw ApusError(.invalidArgument, "embedding: expected some text, found none") }
         guard tokens.count <= contextLength else {
-            throw ApusError(.contextFull, "embedding: the text has \(tokens.count) tokens, the context \(contextLength)")
+            throw ApusError(
+                .contextFull,
+                "embedding: the text has \(tokens.count) tokens, the context \(contextLength)"
+            )
         }
         return try compute.withLock { held in
             let compute = try held ?? Compute(threadCount: threadCount)

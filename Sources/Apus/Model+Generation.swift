@@ -44,7 +44,7 @@ extension Model {
     /// The prompt of a conversation: rendered by the model's template, then tokenized with special tokens.
     /// - Throws: `ApusError` (`template`) if the model has none, naming the way out.
     package func promptTokens(_ messages: [ChatValue], tools: [ChatValue]? = nil) throws -> [Int32] {
-        guard let chatTemplate else { throw ChatTemplateSource.missing }
+        guard let chatTemplate else { throw ModelFile.missingTemplate }
         let text = try chatTemplate.render(
             messages: messages,
             tools: tools,

@@ -6,8 +6,9 @@ package import ApusNN
 public import ApusTensor
 public import ApusTokenizers
 
-/// A loaded model: generates, chats, tokenizes, embeds. Thread-safe; requests may overlap, each gives the tokens it
-/// would give alone.
+/// A loaded model: generates, chats, tokenizes, embeds.
+///
+/// Thread-safe; requests may overlap, each gives the tokens it would give alone.
 ///
 /// ```swift
 /// let model = try await Model.load("SmolLM2-135M-Instruct.Q4_1.gguf")

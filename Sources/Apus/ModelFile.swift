@@ -33,16 +33,24 @@ package struct ModelFile {
     package func tokenizer() throws -> Tokenizer {
         switch source {
         case .gguf(let file): try Tokenizer(file)
-        case .folder: throw ApusError(.unsupported, "\(path): tokenizer.json")
+        case .folder(let folder): try Self.tokenizer(in: folder)
         }
     }
 
-    /// The chat template's source; nil where the model has none.
-    package func templateSource(named name: String? = nil) throws -> String? {
-        switch source {
-        case .gguf(let file): try ChatTemplateSource.select(from: file.metadata, named: name)
-        case .folder(let folder): try ChatTemplateSource.select(from: folder, named: name)
-        }
+    private static func tokenizer(in folder: ModelFolder) throws -> Tokenizer {
+        let config = "\(folder.path)/tokenizer_config.json"
+        return try Tokenizer(
+            json: MappedFile(path: "\(folder.path)/tokenizer.json").bytes,
+            config: FolderProbe.exists(config) ? MappedFile(path: config).bytes : nil,
+            endOfGeneration: endOfGeneration(in: folder)
+        )
+    }
+
+    /// The end-of-generation ids of `generation_config.json`, one or a list.
+    private static func endOfGeneration(in folder: ModelFolder) throws -> [Int32] {
+        guard let value = try folder.generationConfiguration()?.memberIfPresent("eos_token_id") else { return [] }
+        let ids = value.kind == .array ? try value.elements().map { try $0.integer() } : [try value.integer()]
+        return ids.compactMap { Int32(exactly: $0) }
     }
 
     /// The licence the files state; nil where they are silent.
@@ -58,4 +66,7 @@ package struct ModelFile {
         case .folder(let folder): try folder.tensors().tensors
         }
     }
+
+    /// The architectures Apus can run, by their GGUF names.
+    package static var supportedArchitectures: [String] { ModelFamily.all.map(\.architecture) }
 }

@@ -1,7 +1,9 @@
 public import ApusCore
 public import ApusTensor
 
-/// How a model is loaded. A plain value with the defaults most people want.
+/// How a model is loaded.
+///
+/// A plain value with the defaults most people want.
 public struct ModelOptions: Sendable {
     /// Compute threads; nil takes as many as affinity and CPU quota allow.
     public var threadCount: Int?

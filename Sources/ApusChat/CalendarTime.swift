@@ -33,8 +33,10 @@ public struct CalendarTime: Sendable, Hashable {
         microsecond = 0
     }
 
-    /// A moment in ISO 8601: `2025-07-26`, `2025-07-26T14:30`, `2025-07-26 14:30:05.25`, each optionally followed by
-    /// `Z` or an offset such as `+02:00`, which is not applied: the wall clock is what is printed. Nil for other text.
+    /// Reads a moment in ISO 8601; nil for other text.
+    ///
+    /// The forms are `2025-07-26`, `2025-07-26T14:30`, `2025-07-26 14:30:05.25`, each optionally followed by
+    /// `Z` or an offset such as `+02:00`, which is not applied: the wall clock is what is printed.
     public init?(iso8601 text: String) {
         var rest = Array(text.utf8)[...]
         func number(_ digits: Int) -> Int? {
@@ -54,7 +56,9 @@ public struct CalendarTime: Sendable, Hashable {
         else { return nil }
         var (hour, minute, second, microsecond) = (0, 0, 0, 0)
         if skip("T") || skip(" ") {
-            guard let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60 else { return nil }
+            guard let hours = number(2), skip(":"), let minutes = number(2), hours < 24, minutes < 60 else {
+                return nil
+            }
             (hour, minute) = (hours, minutes)
             if skip(":") {
                 guard let seconds = number(2), seconds <= 60 else { return nil }

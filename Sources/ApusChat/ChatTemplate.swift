@@ -31,8 +31,13 @@ public struct ChatTemplate: Sendable {
     /// - Throws: `ApusError` with code `template`, naming the line: the message of the template's own
     ///   `raise_exception`, what Python would raise, or the limit that was reached.
     public func render(
-        messages: [ChatValue], tools: [ChatValue]? = nil, addGenerationPrompt: Bool = true, bosToken: String? = nil,
-        eosToken: String? = nil, now: CalendarTime? = nil, extra: [String: ChatValue] = [:],
+        messages: [ChatValue],
+        tools: [ChatValue]? = nil,
+        addGenerationPrompt: Bool = true,
+        bosToken: String? = nil,
+        eosToken: String? = nil,
+        now: CalendarTime? = nil,
+        extra: [String: ChatValue] = [:],
         limits: RenderLimits = RenderLimits()
     ) throws -> String {
         var variables = extra
@@ -47,7 +52,9 @@ public struct ChatTemplate: Sendable {
 
     /// Renders over exactly the given variables.
     package func render(
-        variables: [String: ChatValue], now: CalendarTime? = nil, limits: RenderLimits = RenderLimits()
+        variables: [String: ChatValue],
+        now: CalendarTime? = nil,
+        limits: RenderLimits = RenderLimits()
     ) throws -> String {
         try ChatTemplate.reportingErrors {
             var context = Globals.table()

@@ -19,7 +19,8 @@ extension ChatValue {
         case .array: self = .array(try json.elements().map { try ChatValue($0, depth: depth + 1) })
         case .object:
             self = .object(
-                try json.members().map { Member(try $0.key.string(), try ChatValue($0.value, depth: depth + 1)) })
+                try json.members().map { Member(try $0.key.string(), try ChatValue($0.value, depth: depth + 1)) }
+            )
         }
     }
 }

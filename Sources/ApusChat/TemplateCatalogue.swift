@@ -35,7 +35,8 @@ public struct TemplateCatalogue: Sendable {
             throw ApusError(
                 .notFound,
                 "\(model) has no chat template: it is a base model that continues text; use --raw to give it the prompt"
-                    + " as it is")
+                    + " as it is"
+            )
         }
         let names = sources.keys.sorted().joined(separator: ", ")
         if let name {
@@ -47,7 +48,9 @@ public struct TemplateCatalogue: Sendable {
         let toolSource = hasTools ? sources[TemplateCatalogue.toolName] : nil
         guard let source = toolSource ?? sources[TemplateCatalogue.defaultName] else {
             throw ApusError(
-                .notFound, "\(model) has several chat templates and no default; choose one of: \(names)")
+                .notFound,
+                "\(model) has several chat templates and no default; choose one of: \(names)"
+            )
         }
         return source
     }

@@ -69,6 +69,7 @@ package enum ByteSize {
         }
         if index == 0 { return "\(byteCount) B" }
         let tenths = Int((value * 10).rounded())
-        return value >= 99.95 ? "\(Int(value.rounded())) \(units[index])" : "\(tenths / 10).\(tenths % 10) \(units[index])"
+        return value >= 99.95
+            ? "\(Int(value.rounded())) \(units[index])" : "\(tenths / 10).\(tenths % 10) \(units[index])"
     }
 }

@@ -17,6 +17,9 @@ package struct Perplexity {
         fileprivate var sum = 0.0
         fileprivate var squares = 0.0
 
+        /// Nothing scored yet.
+        package init() {}
+
         /// e to the mean negative log likelihood.
         package var perplexity: Double { exp(sum / Double(tokenCount)) }
         /// The standard error of `perplexity`.

@@ -57,6 +57,11 @@ package final class WeightLoader {
     /// Whether the file has a tensor.
     package func has(_ name: String) -> Bool { tensors.tensor(named: name) != nil }
 
+    /// Refuses a file without a tensor that is otherwise taken as it comes.
+    package func require(_ name: String) throws {
+        if !has(name) { throw missing(name) }
+    }
+
     /// The matrix `name`: `outputs` rows of `inputs` elements.
     package func matrix(_ name: String, outputs: Int, inputs: Int) throws -> PackedMatrix {
         let tensor = try tensor(name, shape: [inputs, outputs])

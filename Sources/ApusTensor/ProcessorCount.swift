@@ -18,7 +18,8 @@ public enum ProcessorCount {
             return quota / period
         }
         if let quota = TextFile.firstLine(of: "/sys/fs/cgroup/cpu/cpu.cfs_quota_us").flatMap({ Double($0) }), quota > 0,
-            let period = TextFile.firstLine(of: "/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap({ Double($0) }), period > 0
+            let period = TextFile.firstLine(of: "/sys/fs/cgroup/cpu/cpu.cfs_period_us").flatMap({ Double($0) }),
+            period > 0
         {
             return quota / period
         }

@@ -92,7 +92,7 @@ APUS_INLINE void add_per_32(vfloat *sums, int columns, int rows, const weight_gr
             vfloat *sum = &sums[column * rows + row];
             *sum = fused(to_float(dots[column * rows + row]), weights[column].d * x.scales[row], *sum);
             if (how.scaling == PER_32_WITH_MINIMUM) {
-                *sum = fused(weights[column].m, (vfloat){} + x.sums[row], *sum);
+                *sum = fused(weights[column].m, splat_float(x.sums[row]), *sum);
             }
         }
     }
@@ -317,53 +317,5 @@ APUS_INLINE void multiply_many(const apus_matmul_args *args, int64_t begin, int6
             column += sets * APUS_COLUMNS;
         }
         if (column < last) { multiply_columns(args, column, 1, last - column, first, scratch, format, sizes); }
-    }
-}
-
-// MARK: Activations
-
-APUS_INLINE void quantize_group(const float *x, uint8_t *group, int64_t row, int64_t rows) {
-    vint largest = {};
-    vfloat values[APUS_GROUP / APUS_LANES];
-    for (int i = 0; i < APUS_GROUP / APUS_LANES; i++) {
-        values[i] = load_float(x + i * APUS_LANES);
-        largest = __builtin_elementwise_max(largest, (vint)values[i] & 0x7fffffff);
-    }
-    int32_t bits = __builtin_reduce_max(largest);
-    float a, scale = 0, r = 0;
-    memcpy(&a, &bits, sizeof a);
-    if (bits >= 0x7f800000) {
-        scale = NAN;
-    } else if (a >= 0x1p-100f) {
-        scale = a / 127;
-        r = 127 / a;
-    }
-    // A group without codes multiplies by zero; infinities and NaN, which would survive that, are masked out.
-    vint keep = (vint){} + (r > 0 ? -1 : 0);
-    int32_t sums[2] = {0, 0};
-    for (int i = 0; i < APUS_GROUP / APUS_LANES; i++) {
-        typedef int8_t bytes __attribute__((vector_size(APUS_LANES), aligned(1)));
-        vfloat scaled = (vfloat)((vint)(values[i] * r) & keep);
-        vint codes = __builtin_convertvector(__builtin_elementwise_rint(scaled), vint);
-        sums[i * APUS_LANES / 16] += __builtin_reduce_add(codes);
-        *(bytes *)(apus_panel_codes(group, row) + i * APUS_LANES) = __builtin_convertvector(codes, bytes);
-    }
-    ((float *)apus_panel_scales(group, rows))[row] = scale;
-    ((float *)apus_panel_sums(group, rows))[row] = scale * (float)(sums[0] + sums[1]);
-    ((int32_t *)apus_panel_half_sums(group, rows))[row] = int16_pair(sums[0], sums[1]);
-}
-
-APUS_INLINE void prepare_panels(const apus_prepare_args *args, int64_t begin, int64_t end) {
-    int64_t groups = args->inputs / APUS_GROUP;
-    for (int64_t panel = begin; panel < end; panel++) {
-        int64_t first = panel * APUS_PANEL_ROWS;
-        int64_t rows = args->rows - first < APUS_PANEL_ROWS ? args->rows - first : APUS_PANEL_ROWS;
-        uint8_t *target = (uint8_t *)args->panels + first * groups * APUS_PANEL_ROW_BYTES;
-        for (int64_t row = 0; row < rows; row++) {
-            const float *x = args->input + (first + row) * args->input_stride;
-            for (int64_t group = 0; group < groups; group++) {
-                quantize_group(x + group * APUS_GROUP, target + group * rows * APUS_PANEL_ROW_BYTES, row, rows);
-            }
-        }
     }
 }

@@ -62,11 +62,6 @@ MATMUL(q6_k, APUS_TYPE_Q6_K, open_q6_k, 256, halves_6_bit)
 MATMUL(iq4_nl, APUS_TYPE_IQ4_NL, open_q4_0, 32, signed_8_bit)
 MATMUL(iq4_xs, APUS_TYPE_IQ4_XS, open_iq4_xs, 256, signed_8_bit)
 
-static void prepare_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
-    (void)scratch;
-    prepare_panels(args, begin, end);
-}
-
 static void fill_vector_formats(apus_kernels *table) {
     static const struct { int32_t type; apus_range_kernel matmul; } entries[] = {
         {APUS_TYPE_Q4_0, matmul_q4_0}, {APUS_TYPE_Q4_1, matmul_q4_1},     {APUS_TYPE_Q5_0, matmul_q5_0},
@@ -77,5 +72,4 @@ static void fill_vector_formats(apus_kernels *table) {
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         table->linear.formats[apus_format_index(entries[i].type)].matmul = entries[i].matmul;
     }
-    table->linear.prepare[APUS_ACTIVATION_Q8] = prepare_q8;
 }

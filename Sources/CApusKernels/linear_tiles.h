@@ -31,6 +31,14 @@ static inline const int32_t *_Nonnull apus_panel_half_sums(const uint8_t *_Nonnu
     return (const int32_t *)(group + rows * 40);
 }
 
+/// The panel with number `index`: its groups, its first row and how many rows it has.
+static inline uint8_t *_Nonnull apus_prepared_panel(const apus_prepare_args *_Nonnull args, int64_t index,
+                                                    int64_t *_Nonnull first, int64_t *_Nonnull rows) {
+    *first = index * APUS_PANEL_ROWS;
+    *rows = args->rows - *first < APUS_PANEL_ROWS ? args->rows - *first : APUS_PANEL_ROWS;
+    return (uint8_t *)args->panels + *first * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
+}
+
 // Bodies of the tile blocks. Words are those of the file's block, [word][row].
 
 typedef struct apus_q4_0_tile { uint32_t low[4][16]; } apus_q4_0_tile;  // also IQ4_NL; scales before the pair

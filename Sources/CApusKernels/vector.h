@@ -16,6 +16,11 @@ APUS_INLINE vint splat_int(int32_t value) {
     return (vint){} + value;
 }
 
+/// Taking +0 off leaves every float as it is; adding it would not.
+APUS_INLINE vfloat splat_float(float value) {
+    return value - (vfloat){};
+}
+
 APUS_INLINE vword load_word(const void *pointer) {
     typedef vword unaligned __attribute__((aligned(4)));
     return *(const unaligned *)pointer;

@@ -11,8 +11,15 @@ struct Program: AsyncParsableCommand {
             MODEL is a name (see: apus list --all), a path to a .gguf file, a folder with safetensors, \
             or hf:organisation/repository.
             """,
-        subcommands: [PullCommand.self, ListCommand.self, RemoveCommand.self]
+        version: version,
+        subcommands: [
+            RunCommand.self, ChatCommand.self, PullCommand.self, ListCommand.self, RemoveCommand.self, ShowCommand.self,
+            TokenizeCommand.self, TemplateCommand.self, BenchCommand.self, EvalCommand.self, InfoCommand.self,
+        ]
     )
+
+    /// The version of this build.
+    static let version = "0.1.0"
 
     /// Runs the command line: 0 when done, 1 when it failed with one line on standard error, 2 for wrong usage.
     static func main() async {

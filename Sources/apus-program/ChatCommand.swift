@@ -35,10 +35,10 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func run() async throws {
-        let options = try model.options()
+        let options = model.options
         let path = try await target.resolve().path
         let loaded = try await Terminal.cancellingOnInterrupt { try await LoadingBar.load(path, options: options) }
-        guard loaded.chatTemplate != nil else { throw ChatTemplateSource.missing }
+        guard loaded.chatTemplate != nil else { throw ModelFile.missingTemplate }
         let generation = GenerationOptions(sampling: sampling.parameters, maximumTokenCount: maxTokens, stop: stop)
         var loop = ChatLoop(model: loaded, system: system, options: generation)
         try await loop.run()

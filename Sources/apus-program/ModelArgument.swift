@@ -10,14 +10,17 @@ struct ModelArgument: ParsableArguments {
     var offline = false
 
     /// The model on this machine, pulled first if need be, with progress on standard error.
-    func resolve() async throws -> ResolvedModel {
+    func resolve() async throws -> ResolvedModel { try await Self.resolve(model, isOffline: offline) }
+
+    /// The model that a text means; see `resolve()`.
+    static func resolve(_ model: String, isOffline: Bool) async throws -> ResolvedModel {
         var configuration = try StoreConfiguration()
-        configuration.isOffline = configuration.isOffline || offline
+        configuration.isOffline = configuration.isOffline || isOffline
         let locator = try ModelLocator(configuration: configuration)
         if let local = try locator.localModel(model) { return local }
         let bar = ProgressBar()
         defer { bar.finish() }
-        return try await Terminal.cancellingOnInterrupt { [model] in
+        return try await Terminal.cancellingOnInterrupt {
             try await locator.model(model, report: bar.show)
         }
     }

@@ -14,7 +14,8 @@ struct ModelCard {
     init(path: String, licence: String?, options: ModelOptions) throws {
         let file = try ModelFile(path: path)
         self.path = path
-        facts = try ModelFacts(file)
+        let facts = try ModelFacts(file)
+        self.facts = facts
         self.licence = licence ?? file.licence
         template = try file.templateSource()
         metadata = file.metadataTexts()

@@ -1,55 +1,70 @@
 import Apus
-import ApusCore
-import ArgumentParser
+public import ApusCore
+public import ApusTensor
+public import ArgumentParser
 
 /// The options of every command that loads a model.
 struct ModelOptionArguments: ParsableArguments {
     @Option(help: "Compute threads (default: as many as affinity and CPU quota allow).")
     var threads: Int?
 
-    @Option(help: "The most tokens of prompt and answer together (default: what the model was trained for, if it fits).")
+    @Option(
+        help: "The most tokens of prompt and answer together (default: what the model was trained for, if it fits)."
+    )
     var context: Int?
 
-    @Option(help: "How keys and values are stored: f16 or q8_0.")
-    var kv: String = "f16"
+    @Option(help: "How keys and values are stored.")
+    var kv = KVType.f16
 
     @Option(help: "Memory for weights, KV cache and buffers, such as 2GB (default: 80 % of what is allowed).")
-    var memory: String?
+    var memory: MemorySize?
 
-    @Option(help: "Round float weights to this type while loading, such as q8_0 or q4_k.")
-    var quantize: String?
+    @Option(help: "Round float weights to this type while loading.")
+    var quantize: ElementType?
 
     @Option(help: .hidden)
     var chunk: Int?
 
+    func validate() throws {
+        if let chunk, !(1...4096).contains(chunk) {
+            throw ValidationError("--chunk: expected 1 to 4096, found \(chunk)")
+        }
+    }
+
     /// The options as a value.
-    /// - Throws: `ValidationError` naming option, expected and found value.
-    func options() throws -> ModelOptions {
-        var options = ModelOptions(threadCount: threads, contextLength: context)
-        guard let kvType = KVType(rawValue: kv.lowercased()) else {
-            let known = KVType.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("--kv: expected one of \(known), found \"\(kv)\"")
-        }
-        options.kvType = kvType
-        if let memory {
-            guard let bytes = ByteSize.parse(memory) else {
-                throw ValidationError("--memory: expected a size such as 2GB or 512MiB, found \"\(memory)\"")
-            }
-            options.memoryLimit = bytes
-        }
-        if let quantize {
-            guard let type = ElementType(name: quantize) else {
-                let known = ElementType.allCases.map { $0.description.lowercased() }.joined(separator: ", ")
-                throw ValidationError("--quantize: expected one of \(known), found \"\(quantize)\"")
-            }
-            options.quantization = type
-        }
-        if let chunk {
-            guard (1...4096).contains(chunk) else { throw ValidationError("--chunk: expected 1 to 4096, found \(chunk)") }
-            options.chunkLength = chunk
-        }
+    var options: ModelOptions {
+        var options = ModelOptions(
+            threadCount: threads,
+            contextLength: context,
+            kvType: kv,
+            quantization: quantize,
+            memoryLimit: memory?.byteCount
+        )
+        options.chunkLength = chunk
         return options
     }
+}
+
+/// A size of memory as an argument: `2GB`, `512MiB`.
+struct MemorySize: ExpressibleByArgument {
+    let byteCount: Int
+
+    init?(argument: String) {
+        guard let byteCount = ByteSize.parse(argument) else { return nil }
+        self.byteCount = byteCount
+    }
+}
+
+extension KVType: ExpressibleByArgument {
+    /// The type with the given name, in any case.
+    public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+}
+
+extension ElementType: ExpressibleByArgument {
+    /// The type with the given name, in any case.
+    public init?(argument: String) { self.init(name: argument) }
+    /// The names, for help and completion.
+    public static var allValueStrings: [String] { allCases.map { $0.description.lowercased() } }
 }
 
 /// How tokens are chosen, as `run` and `chat` take it.

@@ -12,7 +12,7 @@ struct PullCommand: AsyncParsableCommand {
 
             Examples:
               apus pull smollm2
-              apus pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M --name qwen
+              apus pull hf:bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M --name llama
               apus pull hf:HuggingFaceTB/SmolLM2-135M-Instruct@main
               apus pull ollama:llama3.2:1b
               apus pull ./model.gguf --name mine

@@ -38,7 +38,7 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func run() async throws {
-        let options = try model.options()
+        let options = model.options
         let prompt = try wholePrompt()
         let path = try await target.resolve().path
         try await Terminal.cancellingOnInterrupt {

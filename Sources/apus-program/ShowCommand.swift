@@ -27,13 +27,13 @@ struct ShowCommand: AsyncParsableCommand {
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func run() async throws {
-        let options = try model.options()
+        let options = model.options
         let resolved = try await target.resolve()
         let card = try ModelCard(path: resolved.path, licence: resolved.licence, options: options)
         if json {
             Terminal.write(card.jsonText + "\n")
         } else if template {
-            guard let template = card.template else { throw ChatTemplateSource.missing }
+            guard let template = card.template else { throw ModelFile.missingTemplate }
             Terminal.write(template + "\n")
         } else {
             Terminal.write(card.text(listsTensors: tensors))

@@ -33,6 +33,9 @@ extension Terminal {
     /// All of standard input as text; bytes that are not UTF-8 become U+FFFD.
     static func readInput() throws -> String { String(decoding: try readInputBytes(), as: UTF8.self) }
 
+    /// Writes bytes as they are to standard output.
+    static func write(bytes: [UInt8]) { write(bytes, to: STDOUT_FILENO) }
+
     /// A whole file.
     /// - Throws: `ApusError` naming the path.
     static func readFile(_ path: String) throws -> [UInt8] {

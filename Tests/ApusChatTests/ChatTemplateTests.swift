@@ -17,17 +17,23 @@ struct ChatTemplateTests {
     func conversation() throws {
         let template = try ChatTemplate(source: chatML)
         #expect(
-            try template.render(messages: greeting) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
-        #expect(try template.render(messages: greeting, addGenerationPrompt: false) == "<|im_start|>user\nHi<|im_end|>\n")
+            try template.render(messages: greeting) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+        )
+        #expect(
+            try template.render(messages: greeting, addGenerationPrompt: false) == "<|im_start|>user\nHi<|im_end|>\n"
+        )
     }
 
     @Test("tools and documents are none when absent, special tokens undefined")
     func absentVariables() throws {
-        let template = try ChatTemplate(source: "{{ tools }} {{ documents }} {{ bos_token is defined }} {{ eos_token }}")
+        let template = try ChatTemplate(
+            source: "{{ tools }} {{ documents }} {{ bos_token is defined }} {{ eos_token }}"
+        )
         #expect(try template.render(messages: []) == "None None False ")
         #expect(
             try template.render(messages: [], tools: [], bosToken: "<s>", eosToken: "</s>", extra: ["documents": []])
-                == "[] [] True </s>")
+                == "[] [] True </s>"
+        )
     }
 
     @Test("extra variables reach the template and may not replace the conversation")
@@ -38,11 +44,18 @@ struct ChatTemplateTests {
 
     @Test("errors name the line, and carry the message of raise_exception")
     func errors() {
-        #expect(Outcome("a\n{{ raise_exception('Roles must alternate!') }}", [:])
-            == .failure("chat template line 2: Roles must alternate!"))
-        #expect(Outcome("\n\n{% if %}", [:]) == .failure("chat template line 3: expected an expression, got 'end of statement block'"))
-        #expect(Outcome("{% for x in [1] %}\n{{ x.y.z }}{% endfor %}", [:])
-            == .failure("chat template line 2: 'int object' has no attribute 'y'"))
+        #expect(
+            Outcome("a\n{{ raise_exception('Roles must alternate!') }}", [:])
+                == .failure("chat template line 2: Roles must alternate!")
+        )
+        #expect(
+            Outcome("\n\n{% if %}", [:])
+                == .failure("chat template line 3: expected an expression, got 'end of statement block'")
+        )
+        #expect(
+            Outcome("{% for x in [1] %}\n{{ x.y.z }}{% endfor %}", [:])
+                == .failure("chat template line 2: 'int object' has no attribute 'y'")
+        )
     }
 
     @Test("strftime_now prints the given time and needs one")
@@ -54,7 +67,10 @@ struct ChatTemplateTests {
 
     @Test("precomposed and decomposed letters stay different")
     func codePoints() {
-        #expect(Outcome("{{ 'e\u{301}' == '\u{E9}' }}{{ 'e\u{301}'|length }}{{ {'e\u{301}': 1, '\u{E9}': 2}|length }}", [:]) == .text("False22"))
+        #expect(
+            Outcome("{{ 'e\u{301}' == '\u{E9}' }}{{ 'e\u{301}'|length }}{{ {'e\u{301}': 1, '\u{E9}': 2}|length }}", [:])
+                == .text("False22")
+        )
     }
 
     @Test("many renderings run at once")
@@ -115,7 +131,8 @@ struct CalendarTimeTests {
         arguments: [
             "", "2025", "2025-13-01", "2025-02-29", "2025-01-01T24:00", "2025-01-01T1:00", "2025-01-01x", "-025-01-01",
             "2025-01-01T00:00:00.", "2025-01-01T00:00+", "2025-01-01T00:00+0x",
-        ])
+        ]
+    )
     func refusal(text: String) {
         #expect(CalendarTime(iso8601: text) == nil)
     }

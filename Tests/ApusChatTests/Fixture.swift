@@ -24,7 +24,8 @@ enum Fixture {
     /// Where fetched chat templates lie (tools/test-data), nil if they are missing.
     static var fetchedTemplates: URL? {
         let environment = ProcessInfo.processInfo.environment
-        let cache = environment["APUS_TEST_MODELS"].map { URL(filePath: $0) }
+        let cache =
+            environment["APUS_TEST_MODELS"].map { URL(filePath: $0) }
             ?? FileManager.default.homeDirectoryForCurrentUser.appending(path: ".cache/apus-test-models")
         let templates = cache.appending(path: "templates")
         return FileManager.default.fileExists(atPath: templates.path) ? templates : nil

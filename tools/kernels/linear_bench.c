@@ -32,6 +32,26 @@ static double read_peak(const void *buffer, int64_t bytes) {
     return (double)bytes / (now() - start);
 }
 
+/// Input elements prepared a second at 512 rows.
+static double prepare_rate(const apus_kernels *table, int64_t inputs, double seconds) {
+    generator random = {5};
+    float *input = allocate(512 * inputs * 4);
+    void *panels = allocate(apus_activation_bytes(APUS_ACTIVATION_Q8, 512, inputs));
+    for (int64_t i = 0; i < 512 * inputs; i++) { input[i] = next_float(&random); }
+    int64_t panel_rows = apus_panel_rows(APUS_ACTIVATION_Q8);
+    apus_prepare_args args = {input, inputs, 512, inputs, panels};
+    double best = 0, end = now() + seconds;
+    do {
+        double start = now();
+        table->linear.prepare[APUS_ACTIVATION_Q8](&args, 0, (512 + panel_rows - 1) / panel_rows, panels);
+        double rate = 512 * (double)inputs / (now() - start);
+        if (rate > best) { best = rate; }
+    } while (now() < end);
+    free(input);
+    free(panels);
+    return best;
+}
+
 typedef struct bench {
     const apus_kernels *table;
     const apus_format *format;
@@ -138,7 +158,8 @@ static void bench_format(const apus_kernels *table, int index, double seconds, d
 void bench_linear(apus_tier tier, double seconds) {
     const apus_kernels *table = apus_kernels_for_tier(tier);
     double dots = dot_peak(tier);
-    printf("%s: 8-bit dot products at most %.1f GMAC/s on one core\n", tier_name(tier), dots * 1e-9);
+    printf("%s: 8-bit dot products at most %.1f GMAC/s on one core; %.2f G inputs/s prepared\n",
+           tier_name(tier), dots * 1e-9, prepare_rate(table, 1536, seconds) * 1e-9);
     puts("tier       type      m=1   GB/s read%    m=2    m=4    m=8   m=32  m=512  dot% pack GB/s");
     for (int i = 0; i < APUS_FORMAT_COUNT; i++) {
         const char *only = getenv("APUS_BENCH_TYPE");

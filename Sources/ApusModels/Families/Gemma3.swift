@@ -56,7 +56,10 @@ extension ConfigurationReader {
         if case .huggingFace(let json, let path) = source, let kinds = try json.memberIfPresent("layer_types") {
             let listed = try kinds.elements().map { try $0.string() == "full_attention" }
             guard listed.count == count else {
-                throw ApusError(.malformedFile, "\(path): field layer_types: expected \(count) entries, found \(listed.count)")
+                throw ApusError(
+                    .malformedFile,
+                    "\(path): field layer_types: expected \(count) entries, found \(listed.count)"
+                )
             }
             return listed
         }

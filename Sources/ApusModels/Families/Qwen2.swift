@@ -12,9 +12,7 @@ extension ModelFamily {
         tensorNames: TensorNames(),
         load: { configuration, weights in
             try weights.decoder(configuration, rotary: [configuration.rotary]) { layer in
-                for name in ["attn_q", "attn_k", "attn_v"] where !weights.has("blk.\(layer).\(name).bias") {
-                    throw ApusError(.malformedFile, "qwen2: tensor blk.\(layer).\(name).bias is missing")
-                }
+                for name in ["attn_q", "attn_k", "attn_v"] { try weights.require("blk.\(layer).\(name).bias") }
                 return try weights.llamaBlock(layer, configuration)
             }
         },

@@ -24,7 +24,7 @@ package struct HubReference: Sendable, Equatable, CustomStringConvertible {
             throw ApusError(
                 .invalidArgument,
                 "'hf:\(text)': expected hf:organisation/repository, with @revision or :file where needed, "
-                    + "as in hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M"
+                    + "as in hf:bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M"
             )
         }
         self.repository = repository.joined(separator: "/")

@@ -5,8 +5,8 @@ enum TokenDecoding: Sendable {
     /// U+2581 is a space, and some tokens are single bytes. `stripsLeadingSpace` says that encoding puts a space before
     /// a text, which decoding takes away.
     case sentencePiece(byteOfToken: [Int32: UInt8], stripsLeadingSpace: Bool)
-    /// Tokens are words, or with `continuationPrefix` (BERT) or without `wordPrefix` (GGUF) the insides of words.
-    case wordPiece(wordPrefix: [UInt8], continuationPrefix: [UInt8])
+    /// Tokens are words, or with `continuationPrefix` the insides of words.
+    case wordPiece(continuationPrefix: [UInt8])
 
     /// Appends the bytes a token stands for, without what decoding puts between tokens.
     func append(_ id: Int32, _ vocabulary: Vocabulary, to bytes: inout [UInt8]) {
@@ -20,16 +20,15 @@ enum TokenDecoding: Sendable {
             bytes += text
         case .sentencePiece(let byteOfToken, _):
             if let byte = byteOfToken[id] { bytes.append(byte) } else { Self.appendUnmarked(text, to: &bytes) }
-        case .wordPiece(let wordPrefix, let continuationPrefix):
-            let prefix = isContinuation(text) ? continuationPrefix : wordPrefix
-            bytes += text.dropFirst(text.starts(with: prefix) ? prefix.count : 0)
+        case .wordPiece(let continuationPrefix):
+            bytes += text.dropFirst(isContinuation(text) ? continuationPrefix.count : 0)
         }
     }
 
     /// Whether a WordPiece token continues the word before it.
     func isContinuation(_ text: ArraySlice<UInt8>) -> Bool {
-        guard case .wordPiece(let wordPrefix, let continuationPrefix) = self else { return false }
-        return continuationPrefix.isEmpty ? !text.starts(with: wordPrefix) : text.starts(with: continuationPrefix)
+        guard case .wordPiece(let continuationPrefix) = self else { return false }
+        return text.starts(with: continuationPrefix)
     }
 
     /// Appends a text with its space marks turned back into spaces.

@@ -10,12 +10,12 @@ extension GGUFTokenizerReader {
         var defaults = SpecialTokens()
         defaults.addsBOS = isLlama
         let special = try specialTokens(in: &vocabulary, defaults: defaults, endOfGeneration: endOfGeneration)
-        let builder = BytePairBuilder(vocabulary)
+        var builder = BytePairBuilder(vocabulary)
         let model = BytePairModel(
             preTokenizer: preTokenizer,
             normalization: .none,
             byteTokens: builder.byteTokens,
-            merges: try merges(builder),
+            merges: try merges(&builder),
             keepsWholePieces: isLlama,
             unknown: nil
         )
@@ -58,7 +58,7 @@ extension GGUFTokenizerReader {
         return vocabulary
     }
 
-    private func merges(_ builder: BytePairBuilder) throws -> MergeTable {
+    private func merges(_ builder: inout BytePairBuilder) throws -> MergeTable {
         let merges = try metadata.strings(Self.prefix + "merges")
         var table = MergeTable(capacity: merges.count)
         var line: [UInt8] = []

@@ -5,12 +5,21 @@ extension GGUFTokenizerReader {
     // BERT's own limit.
     private static let longestWord = 100
 
-    /// BERT's vocabulary, whose words begin with U+2581.
+    // BERT's own prefix, which GGUF leaves out.
+    private static let continuationPrefix = Array("##".utf8)
+
+    /// BERT's vocabulary.
+    ///
+    /// GGUF marks the tokens that begin words with U+2581; BERT marks the others.
     func wordPieceParts(_ endOfGeneration: [Int32]) throws -> TokenizerParts {
         let kinds = try kinds()
         var vocabulary = Vocabulary(capacity: tokens.count)
         try forEachToken { id, text in
-            try vocabulary.append(text, kind: kinds[id], isText: !kinds[id].isSpecial)
+            let isText = !kinds[id].isSpecial
+            let isWord = text.starts(with: SentencePieceModel.spaceMark)
+            let inner = text.dropFirst(SentencePieceModel.spaceMark.count)
+            let word = isWord ? Array(inner) : Self.continuationPrefix + text
+            try vocabulary.append(isText ? word : text, kind: kinds[id], isText: isText)
         }
         var defaults = SpecialTokens()
         (defaults.unknown, defaults.bos) = (100, try id("cls_token_id") ?? 101)
@@ -29,8 +38,7 @@ extension GGUFTokenizerReader {
         )
         let model = WordPieceModel(
             cleaning: cleaning,
-            wordPrefix: SentencePieceModel.spaceMark,
-            continuationPrefix: [],
+            continuationPrefix: Self.continuationPrefix,
             unknown: unknown,
             longestWord: Self.longestWord
         )
@@ -39,7 +47,7 @@ extension GGUFTokenizerReader {
             model: .wordPiece(model),
             added: try addedTokens(in: vocabulary),
             special: special,
-            decoding: .wordPiece(wordPrefix: SentencePieceModel.spaceMark, continuationPrefix: [])
+            decoding: .wordPiece(continuationPrefix: Self.continuationPrefix)
         )
     }
 }

@@ -1,5 +1,5 @@
-public import ApusFormats
 import ApusCore
+public import ApusFormats
 
 extension Tokenizer {
     /// Reads the tokenizer of a GGUF file ("GGUF file format", section "Tokenizer"); a file without tensors will do.

@@ -15,8 +15,8 @@ struct SentencePieceModel: Sendable {
 
     /// What decides the order of merging.
     enum Order: Sendable {
-        /// The score of the joined token, as in SentencePiece's own models.
-        case scores
+        /// The rank of the joined token, as in SentencePiece's own models.
+        case tokens
         /// A table of merges, as in `tokenizer.json`.
         case merges(MergeTable)
     }
@@ -113,7 +113,7 @@ struct SentencePieceModel: Sendable {
         merger.removeAll()
         fill(&merger, text, start, end, vocabulary)
         switch order {
-        case .scores: merger.run(ScoreRanking(vocabulary: vocabulary), on: text)
+        case .tokens: merger.run(TokenRanking(vocabulary: vocabulary), on: text)
         case .merges(let table): merger.run(TableRanking(table: table), on: text)
         }
         var follower = false
@@ -127,7 +127,9 @@ struct SentencePieceModel: Sendable {
         }
     }
 
-    /// Adds a symbol for each character. Without a table, a character outside the vocabulary stays whole until the end,
+    /// Adds a symbol for each character.
+    ///
+    /// Without a table, a character outside the vocabulary stays whole until the end,
     /// since joined texts are looked up; with one, its bytes are symbols that a table may merge.
     private func fill(
         _ merger: inout PairMerger,
@@ -169,18 +171,15 @@ struct SentencePieceModel: Sendable {
     }
 }
 
-/// Ranks pairs by the score of the token their joined text is.
-private struct ScoreRanking: PairRanking {
+/// Ranks pairs by the token their joined text is.
+private struct TokenRanking: PairRanking {
     let vocabulary: Vocabulary
 
     func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge? {
         guard let id = vocabulary.index.id(of: text, left.start, left.byteCount + right.byteCount),
-            Int(id) < vocabulary.scores.count
+            Int(id) < vocabulary.ranks.count
         else { return nil }
-        // Higher scores first: the bits of a float, made to sort like unsigned integers, and turned round.
-        let bits = vocabulary.scores[Int(id)].bitPattern
-        let ascending = bits >> 31 == 0 ? bits | 0x8000_0000 : ~bits
-        return Merge(rank: ~ascending, id: id)
+        return Merge(rank: vocabulary.ranks[Int(id)], id: id)
     }
 }
 

@@ -12,8 +12,7 @@ struct WordPieceModel: Sendable {
     }
 
     let cleaning: Cleaning
-    /// What the tokens of words begin with, and those inside words.
-    let wordPrefix: [UInt8]
+    /// What the tokens inside words begin with.
     let continuationPrefix: [UInt8]
     let unknown: Int32
     /// Longer words, in characters, are unknown.
@@ -88,7 +87,7 @@ struct WordPieceModel: Sendable {
         var pieces: [Int32] = []
         var start = word.lowerBound
         while start < word.upperBound {
-            let prefix = start == word.lowerBound ? wordPrefix : continuationPrefix
+            let prefix = start == word.lowerBound ? [] : continuationPrefix
             let candidate = prefix + bytes[start..<min(word.upperBound, start + vocabulary.index.longestByteCount)]
             var count = candidate.count
             var piece: Int32?

@@ -16,13 +16,13 @@ extension ScalarText {
         return index
     }
 
-    /// `[class]+`
+    /// The match of `[class]+`.
     func runMatch(at position: Int, to end: Int, where predicate: (ScalarText, Int) -> Bool) -> Int? {
         let stop = runEnd(from: position, to: end) { predicate(self, $0) }
         return stop > position ? stop : nil
     }
 
-    /// `\s?[class]+`
+    /// The match of `\s?[class]+`.
     func spacedRunMatch(at position: Int, to end: Int, where predicate: (ScalarText, Int) -> Bool) -> Int? {
         if classes[position].contains(.space), position + 1 < end, predicate(self, position + 1) {
             return runMatch(at: position + 1, to: end, where: predicate)
@@ -36,9 +36,8 @@ extension ScalarText {
         return areDigits ? position + 3 : nil
     }
 
-    func isPunctuationOrASCIISymbol(_ index: Int) -> Bool {
-        if classes[index].contains(.punctuation) { return true }
-        return scalars[index] < 0x80 && classes[index].contains(.symbol)
+    func isPunctuation(_ index: Int) -> Bool {
+        BertClass(rawValue: BertClass.table[scalars[index]]).contains(.punctuation)
     }
 
     func isDeepseekPunctuation(_ index: Int) -> Bool {
@@ -93,7 +92,7 @@ extension ScalarText {
         return newlineMatch(at: position, to: end) ?? spaceMatch(at: position, to: end)
     }
 
-    /// `[^\s\p{L}\p{N}]`
+    /// The class `[^\s\p{L}\p{N}]`.
     private func isOther(_ index: Int) -> Bool {
         classes[index].isDisjoint(with: [.space, .letter, .number])
     }
@@ -115,7 +114,7 @@ extension ScalarText {
         return stop < end && stop - position > 1 ? stop - 1 : stop
     }
 
-    /// `'s|'t|'re|'ve|'m|'ll|'d`
+    /// The match of `'s|'t|'re|'ve|'m|'ll|'d`.
     private func contraction(at position: Int, to end: Int, ignoringCase: Bool) -> Int? {
         guard scalars[position] == Self.apostrophe, position + 1 < end else { return nil }
         switch folded(position + 1, ignoringCase) {

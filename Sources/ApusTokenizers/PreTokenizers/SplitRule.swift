@@ -8,11 +8,13 @@ enum SplitRule: Sendable, Equatable {
     case words(digitsPerPiece: Int)
     /// Each digit alone: `Digits` of the reference.
     case eachDigit
+    /// `\p{N}`
+    case eachNumber
     /// `[\r\n]`
     case eachNewline
     /// `[0-9][0-9][0-9]`
     case threeDigits
-    /// `[\p{P}$+<=>^~|`]+`
+    /// Runs of what the reference's `Punctuation` takes: ASCII's, and category P of an older Unicode version.
     case punctuationRuns
     /// `\s?\p{L}+`
     case spacedLetters
@@ -67,9 +69,10 @@ enum SplitRule: Sendable, Equatable {
         case .gpt2: text.gpt2Match(at: position, to: end)
         case .words(let digits): text.wordMatch(at: position, to: end, digitsPerPiece: digits)
         case .eachDigit: text.classes[position].contains(.digit) ? position + 1 : nil
+        case .eachNumber: text.classes[position].contains(.number) ? position + 1 : nil
         case .eachNewline: text.isNewline(position) ? position + 1 : nil
         case .threeDigits: text.threeDigitsMatch(at: position, to: end)
-        case .punctuationRuns: text.runMatch(at: position, to: end) { $0.isPunctuationOrASCIISymbol($1) }
+        case .punctuationRuns: text.runMatch(at: position, to: end) { $0.isPunctuation($1) }
         case .spacedLetters: text.spacedRunMatch(at: position, to: end) { $0.classes[$1].contains(.letter) }
         case .spacedPunctuation: text.spacedRunMatch(at: position, to: end) { $0.classes[$1].contains(.punctuation) }
         case .deepseekLetters: text.spacedRunMatch(at: position, to: end) { $0.classes[$1].contains(.deepseekLetter) }

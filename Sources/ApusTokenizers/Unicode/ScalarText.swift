@@ -1,6 +1,6 @@
 /// A text as code points with their classes: what pre-tokenizers scan.
 ///
-/// A byte that is not part of well-formed UTF-8 becomes U+FFFD, one for each byte, as in llama.cpp.
+/// A byte that is not part of UTF-8 becomes U+FFFD, one for each byte, as in llama.cpp.
 struct ScalarText {
     private(set) var scalars: [UInt32] = []
     private(set) var classes: [CharacterClass] = []
@@ -15,7 +15,7 @@ struct ScalarText {
         var position = 0
         while position < bytes.count {
             let (scalar, length) =
-                UTF8Scanner.decode(bytes, at: position, end: bytes.count) ?? (UTF8Scanner.replacement, 1)
+                UTF8Scanner.decodeLeniently(bytes, at: position) ?? (UTF8Scanner.replacement, 1)
             scalars.append(scalar)
             classes.append(CharacterClass(rawValue: table[scalar]))
             position += length
@@ -33,13 +33,7 @@ struct ScalarText {
     var utf8: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(scalars.count)
-        for scalar in scalars {
-            if scalar < 0x80 {
-                bytes.append(UInt8(truncatingIfNeeded: scalar))
-            } else {
-                UTF8Scanner.append(scalar, to: &bytes)
-            }
-        }
+        for scalar in scalars { UTF8Scanner.append(scalar, to: &bytes) }
         return bytes
     }
 }

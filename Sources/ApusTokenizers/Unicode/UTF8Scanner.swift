@@ -2,7 +2,6 @@
 enum UTF8Scanner {
     /// U+FFFD, what stands for a byte that is not UTF-8.
     static let replacement: UInt32 = 0xFFFD
-    private static let replacementBytes: [UInt8] = [0xEF, 0xBF, 0xBD]
 
     /// The code point at `position` and its length in bytes; nil if no well-formed one starts there.
     @inline(__always)
@@ -19,6 +18,24 @@ enum UTF8Scanner {
         }
         guard scalar >= smallestScalar[length], scalar <= 0x10FFFF, scalar & 0x1FF800 != 0xD800 else { return nil }
         return (scalar, length)
+    }
+
+    /// The code point that the bytes at `position` spell by the scheme alone, and their length; nil if there is none.
+    ///
+    /// Overlong forms and surrogates count, as in llama.cpp.
+    @inline(__always)
+    static func decodeLeniently(_ bytes: Span<UInt8>, at position: Int) -> (scalar: UInt32, length: Int)? {
+        let lead = bytes[position]
+        if lead < 0x80 { return (UInt32(lead), 1) }
+        let length = lead < 0xC0 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF8 ? 4 : 0
+        guard length > 1, length <= bytes.count - position else { return nil }
+        var scalar = UInt32(lead) & (0x7F >> UInt32(length))
+        for offset in 1..<length {
+            let byte = bytes[position + offset]
+            guard byte & 0xC0 == 0x80 else { return nil }
+            scalar = scalar << 6 | UInt32(byte & 0x3F)
+        }
+        return scalar <= 0x10FFFF ? (scalar, length) : nil
     }
 
     /// The length a lead byte promises: 0 for bytes that lead nothing.
@@ -42,23 +59,19 @@ enum UTF8Scanner {
         scalar < 0x80 ? 1 : scalar < 0x800 ? 2 : scalar < 0x10000 ? 3 : 4
     }
 
-    /// Appends a code point's UTF-8 form.
+    /// Appends a code point's UTF-8 form; a surrogate's too.
+    @inline(__always)
     static func append(_ scalar: UInt32, to bytes: inout [UInt8]) {
-        guard let scalar = Unicode.Scalar(scalar) else {
-            bytes.append(contentsOf: replacementBytes)
+        let length = length(of: scalar)
+        guard length > 1 else {
+            bytes.append(UInt8(truncatingIfNeeded: scalar))
             return
         }
-        bytes.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
-    }
-
-    /// Whether all bytes are well-formed UTF-8.
-    static func isValid(_ bytes: Span<UInt8>) -> Bool {
-        var position = 0
-        while position < bytes.count {
-            guard let next = decode(bytes, at: position, end: bytes.count) else { return false }
-            position += next.length
+        let leadMark: UInt32 = 0xF00 >> UInt32(length) & 0xFF
+        bytes.append(UInt8(truncatingIfNeeded: leadMark | scalar >> UInt32(6 * (length - 1))))
+        for rest in stride(from: length - 2, through: 0, by: -1) {
+            bytes.append(UInt8(truncatingIfNeeded: 0x80 | scalar >> UInt32(6 * rest) & 0x3F))
         }
-        return true
     }
 
     /// Bytes at the end that start a character without finishing it: 0 to 3.

@@ -15,7 +15,9 @@ struct MergeTable: Sendable {
         values = Array(repeating: Merge(rank: 0, id: 0), count: slotCount)
     }
 
-    /// Adds a merge; the first of equal pairs stays. The table must have been given room for it.
+    /// Adds a merge; the first of equal pairs stays.
+    ///
+    /// The table must have been given room for it.
     mutating func insert(_ left: Int32, _ right: Int32, _ merge: Merge) {
         let slot = slot(of: Self.key(left, right))
         guard keys[slot] == Self.empty, count * 2 < keys.count else { return }

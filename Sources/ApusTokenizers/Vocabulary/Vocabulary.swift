@@ -7,8 +7,8 @@ package struct Vocabulary: Sendable {
     private(set) var kinds: [TokenKind] = []
     // Tokens that text does not lead to, by their bytes: markers, and spellings outside a byte-level alphabet.
     private var markers: [[UInt8]: Int32] = [:]
-    /// Log-probabilities of a SentencePiece model; empty for others.
-    private(set) var scores: [Float] = []
+    /// When pairs merge to each token of a SentencePiece vocabulary, smaller first; empty for others.
+    private(set) var ranks: [UInt32] = []
 
     package init(capacity: Int, byteCapacity: Int = 0) {
         index = TokenIndex(capacity: capacity, byteCapacity: byteCapacity)
@@ -21,11 +21,11 @@ package struct Vocabulary: Sendable {
     /// - Parameter isText: whether text of these bytes may become this token. A marker and a piece of text may have the
     ///   same bytes.
     /// - Throws: `ApusError` with code `malformedFile` if there is a token of the same bytes and sort.
-    package mutating func append(_ bytes: [UInt8], kind: TokenKind, score: Float? = nil, isText: Bool) throws {
+    package mutating func append(_ bytes: [UInt8], kind: TokenKind, rank: UInt32? = nil, isText: Bool) throws {
         let id = Int32(truncatingIfNeeded: count)
         index.append(bytes)
         kinds.append(kind)
-        if let score { scores.append(score) }
+        if let rank { ranks.append(rank) }
         guard !bytes.isEmpty else { return }
         if let owner = isText ? index.makeFindable(id) : markers.updateValue(id, forKey: bytes) {
             throw ApusError(

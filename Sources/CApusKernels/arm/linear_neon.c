@@ -12,6 +12,7 @@
 #pragma STDC FP_CONTRACT OFF
 
 #include "linear_neon.h"
+#include "linear_prepare_neon.h"
 
 #include "../linear_unpack.h"
 
@@ -45,6 +46,7 @@ static int has_dot_products(void) {
 }
 
 void apus_linear_fill_neon(apus_kernels *table) {
+    table->linear.prepare[APUS_ACTIVATION_Q8] = apus_prepare_q8_neon;
     if (has_dot_products()) {
         apus_linear_fill_neon_dotprod(table);
     } else {

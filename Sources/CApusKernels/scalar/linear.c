@@ -43,9 +43,8 @@ static void prepare_q8(const void *pointer, int64_t begin, int64_t end, void *sc
     (void)scratch;
     const apus_prepare_args *args = pointer;
     for (int64_t panel = begin; panel < end; panel++) {
-        int64_t first = panel * APUS_PANEL_ROWS;
-        int64_t rows = args->rows - first < APUS_PANEL_ROWS ? args->rows - first : APUS_PANEL_ROWS;
-        uint8_t *groups = (uint8_t *)args->panels + first * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
+        int64_t first, rows;
+        uint8_t *groups = apus_prepared_panel(args, panel, &first, &rows);
         for (int64_t row = 0; row < rows; row++) {
             const float *x = args->input + (first + row) * args->input_stride;
             for (int64_t group = 0; group < args->inputs / APUS_GROUP; group++) {

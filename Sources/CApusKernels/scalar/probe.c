@@ -2,7 +2,6 @@
 #include "apus_kernels.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "../probes.h"
 
@@ -10,19 +9,19 @@
 
 #define CHAINS 12
 
+// Sixteen bytes are the baseline's widest load; two chains of sums keep the adds out of the way.
+typedef uint64_t lanes __attribute__((vector_size(32), aligned(16)));
+
 uint64_t apus_probe_read(const void *buffer, int64_t bytes) {
     const char *at = buffer;
-    uint64_t sums[16] = {0};
+    lanes sums[2] = {{0}, {0}};
     for (int64_t i = 0; i < bytes; i += 256) {
         // Two pages ahead: the hardware's own prefetchers stop at a page's end.
         for (int line = 0; line < 256; line += 64) __builtin_prefetch(at + i + 8192 + line, 0, 3);
-        uint64_t words[32];
-        memcpy(words, at + i, sizeof words);
-        for (int w = 0; w < 32; w++) sums[w % 16] += words[w];
+        for (int part = 0; part < 8; part++) sums[part % 2] += ((const lanes *)(at + i))[part];
     }
-    uint64_t sum = 0;
-    for (int w = 0; w < 16; w++) sum += sums[w];
-    return sum;
+    const lanes sum = sums[0] + sums[1];
+    return sum[0] + sum[1] + sum[2] + sum[3];
 }
 
 static int64_t dot_scalar(int64_t iterations, int32_t *sink) {

@@ -7,15 +7,16 @@
 
 #include "../linear_tiles.h"
 #include "../tiers.h"
+#include "linear_prepare_avx2.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #define APUS_LANES 8
-#define APUS_COLUMNS 1
-#define APUS_SETS 4
-#define APUS_ROWS 6
-#define APUS_ROWS_PER_16 4
+#define APUS_COLUMNS 2
+#define APUS_SETS 2
+#define APUS_ROWS 3
+#define APUS_ROWS_PER_16 2
 
 #include "../vector.h"
 
@@ -45,6 +46,7 @@ APUS_INLINE vshort multiply_signed_bytes(vbyte w, vbyte x) {
 
 void apus_linear_fill_avx2(apus_kernels *table) {
     fill_vector_formats(table);
+    table->linear.prepare[APUS_ACTIVATION_Q8] = apus_prepare_q8_avx2;
 }
 
 #pragma clang attribute pop

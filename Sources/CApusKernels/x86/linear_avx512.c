@@ -13,10 +13,10 @@
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,f16c,avx2"))), apply_to = function)
 
 #define APUS_LANES 16
-#define APUS_COLUMNS 1
-#define APUS_SETS 4
-#define APUS_ROWS 8
-#define APUS_ROWS_PER_16 6
+#define APUS_COLUMNS 2
+#define APUS_SETS 2
+#define APUS_ROWS 6
+#define APUS_ROWS_PER_16 4
 
 #include "../vector.h"
 

@@ -49,11 +49,15 @@ struct BraceFormat {
             index += 1
             if open == 0 { return format[start..<(index - 1)] }
         }
-        throw TemplateFailure(start == format.count ? "Single '{' encountered in format string" : "expected '}' before end of string")
+        throw TemplateFailure(
+            start == format.count ? "Single '{' encountered in format string" : "expected '}' before end of string"
+        )
     }
 
     private mutating func replacement(
-        _ field: ArraySlice<Unicode.Scalar>, depth: Int, isMarkup: Bool
+        _ field: ArraySlice<Unicode.Scalar>,
+        depth: Int,
+        isMarkup: Bool
     ) throws -> [UInt8] {
         let nameEnd = field.firstIndex { $0 == "!" || $0 == ":" } ?? field.endIndex
         var value = try look(up: Array(field[..<nameEnd]))

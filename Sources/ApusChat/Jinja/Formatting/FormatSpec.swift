@@ -145,7 +145,10 @@ struct FormatSpec {
 
     /// Pads to `width` code points: `<` left, `>` right, `^` centred.
     static func pad(
-        _ text: [UInt8], to width: Int, align: Unicode.Scalar, fill: Unicode.Scalar = " "
+        _ text: [UInt8],
+        to width: Int,
+        align: Unicode.Scalar,
+        fill: Unicode.Scalar = " "
     ) -> [UInt8] {
         let missing = width - Text(utf8: text).count
         if missing <= 0 { return text }

@@ -123,7 +123,8 @@ struct PercentFormat {
     private func convert(_ value: Value, _ directive: Directive) throws -> [UInt8] {
         switch directive.kind {
         case "s", "r", "a":
-            var text = directive.kind == "s" ? try value.printed(meter: meter) : Text(try value.representation(meter: meter))
+            var text =
+                directive.kind == "s" ? try value.printed(meter: meter) : Text(try value.representation(meter: meter))
             if directive.kind == "a" { text = text.asciiOnly }
             if isMarkup { text = text.escaped }
             if let precision = directive.precision, precision < text.count {
@@ -142,7 +143,11 @@ struct PercentFormat {
                 throw TemplateFailure("must be real number, not \(value.typeName)")
             }
             let digits = NumberFormat.float(
-                number, kind: directive.kind, precision: directive.precision ?? 6, keepsZeros: directive.isAlternate)
+                number,
+                kind: directive.kind,
+                precision: directive.precision ?? 6,
+                keepsZeros: directive.isAlternate
+            )
             return pad((number.sign == .minus && !number.isNaN, "", digits), directive)
         default:
             throw TemplateFailure("unsupported format character '\(directive.kind)'")
@@ -156,7 +161,8 @@ struct PercentFormat {
     }
 
     private func integerDigits(
-        _ value: Value, _ directive: Directive
+        _ value: Value,
+        _ directive: Directive
     ) throws -> (isNegative: Bool, prefix: String, digits: String) {
         let integer: Int
         if let exact = value.integer {
@@ -186,7 +192,8 @@ struct PercentFormat {
     }
 
     private func pad(
-        _ number: (isNegative: Bool, prefix: String, digits: String), _ directive: Directive
+        _ number: (isNegative: Bool, prefix: String, digits: String),
+        _ directive: Directive
     ) -> [UInt8] {
         let sign = number.isNegative ? "-" : directive.hasPlus ? "+" : directive.hasSpace ? " " : ""
         let head = sign + number.prefix

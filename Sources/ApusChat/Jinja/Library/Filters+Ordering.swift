@@ -12,7 +12,9 @@ extension Filters {
             let isCaseSensitive = bound[1]?.isTruthy ?? false
             let isReversed = try bound[0]?.requireInteger() ?? 0 != 0
             let items = try sorted(
-                value.elements(meter: interpreter.meter), isReversed: isReversed, interpreter.meter
+                value.elements(meter: interpreter.meter),
+                isReversed: isReversed,
+                interpreter.meter
             ) { item in
                 .list(ListValue(try getters.map { try $0.get(item).folded(unless: isCaseSensitive) }))
             }
@@ -30,7 +32,9 @@ extension Filters {
             }
             let isCaseSensitive = bound[0]?.isTruthy ?? false
             let items = try sorted(
-                dict.items(meter: interpreter.meter), isReversed: bound[2]?.isTruthy ?? false, interpreter.meter
+                dict.items(meter: interpreter.meter),
+                isReversed: bound[2]?.isTruthy ?? false,
+                interpreter.meter
             ) { item in
                 try item.elements(meter: interpreter.meter)[part == "key" ? 0 : 1].folded(unless: isCaseSensitive)
             }
@@ -41,7 +45,11 @@ extension Filters {
             let fallback = bound[1].flatMap { $0.isNone ? nil : $0 }
             let getter = AttributeGetter(bound[0], interpreter, fallback: fallback)
             return try groups(
-                of: try value.elements(meter: interpreter.meter), getter, bound[2]?.isTruthy ?? false, interpreter.meter)
+                of: try value.elements(meter: interpreter.meter),
+                getter,
+                bound[2]?.isTruthy ?? false,
+                interpreter.meter
+            )
         },
         "min": { try extreme("min", $0, $1, $2) { try $0.isLess(than: $1, meter: $2) } },
         "max": { try extreme("max", $0, $1, $2) { try $1.isLess(than: $0, meter: $2) } },
@@ -49,7 +57,10 @@ extension Filters {
 
     /// Stable order by the keys that `key` computes.
     private static func sorted(
-        _ items: [Value], isReversed: Bool, _ meter: Meter, by key: (Value) throws -> Value
+        _ items: [Value],
+        isReversed: Bool,
+        _ meter: Meter,
+        by key: (Value) throws -> Value
     ) throws -> [Value] {
         var keyed = try items.map { (key: try key($0), item: $0) }
         try keyed.sort {
@@ -59,7 +70,10 @@ extension Filters {
     }
 
     private static func groups(
-        of items: [Value], _ getter: AttributeGetter, _ isCaseSensitive: Bool, _ meter: Meter
+        of items: [Value],
+        _ getter: AttributeGetter,
+        _ isCaseSensitive: Bool,
+        _ meter: Meter
     ) throws -> Value {
         func key(_ item: Value) throws -> Value { try getter.get(item).folded(unless: isCaseSensitive) }
         var groups: [(key: Value, items: [Value])] = []
@@ -72,11 +86,15 @@ extension Filters {
             }
         }
         return try meter.list(
-            try groups.map { .object(GroupValue(try getter.get($0.items[0]), try meter.list($0.items))) })
+            try groups.map { .object(GroupValue(try getter.get($0.items[0]), try meter.list($0.items))) }
+        )
     }
 
     private static func extreme(
-        _ name: String, _ value: Value, _ arguments: Arguments, _ interpreter: Interpreter,
+        _ name: String,
+        _ value: Value,
+        _ arguments: Arguments,
+        _ interpreter: Interpreter,
         _ isBetter: (Value, Value, Meter) throws -> Bool
     ) throws -> Value {
         let bound = try arguments.bind(name, ["case_sensitive", "attribute"])

@@ -99,7 +99,8 @@ extension Filters {
                     // An empty batch is full before its first element comes.
                     if isFirst, count == 0 { return try meter.list([]) }
                     return try batch(from: source, count, fill: bound[1], meter)
-                })
+                }
+            )
         },
         "slice": { value, arguments, interpreter in
             let bound = try arguments.bind("slice", ["slices", "fill_with"], required: 1)
@@ -116,7 +117,10 @@ extension Filters {
     }
 
     private static func batch(
-        from source: ValueIterator, _ count: Int, fill: Value?, _ meter: Meter
+        from source: ValueIterator,
+        _ count: Int,
+        fill: Value?,
+        _ meter: Meter
     ) throws -> Value? {
         var items: [Value] = []
         while count <= 0 || items.count < count, let item = try source.next() {
@@ -175,19 +179,25 @@ extension Filters {
 
     private typealias Transform = (Value) throws -> Value?
 
-    /// A generator of what a transformation makes of each element; nil leaves an element out. The transformation is
+    /// A generator of what a transformation makes of each element; nil leaves an element out.
+    ///
+    /// The transformation is
     /// prepared when the first element is asked for, and never for an empty value.
     private static func generator(
-        over value: Value, _ interpreter: Interpreter, _ prepare: @escaping () throws -> Transform
+        over value: Value,
+        _ interpreter: Interpreter,
+        _ prepare: @escaping () throws -> Transform
     ) throws -> Value {
         var prepared: (source: ValueIterator, transform: Transform)?
         return .object(
             try GeneratorValue(over: value) { [unowned interpreter] in
                 if prepared == nil, !value.isTruthy { return nil }
-                let (source, transform) = try prepared ?? {
-                    let transform = try prepare()
-                    return (try value.iterator(meter: interpreter.meter), transform)
-                }()
+                let (source, transform) =
+                    try prepared
+                    ?? {
+                        let transform = try prepare()
+                        return (try value.iterator(meter: interpreter.meter), transform)
+                    }()
                 prepared = (source, transform)
                 return try interpreter.nested {
                     while let item = try source.next() {
@@ -196,11 +206,13 @@ extension Filters {
                     }
                     return nil
                 }
-            })
+            }
+        )
     }
 
     private static func mapping(
-        _ arguments: Arguments, _ interpreter: Interpreter
+        _ arguments: Arguments,
+        _ interpreter: Interpreter
     ) throws -> Transform {
         if arguments.positional.isEmpty, arguments.keyword.contains(where: { $0.name == "attribute" }) {
             let bound = try arguments.bind("map", ["attribute", "default"])
@@ -216,7 +228,11 @@ extension Filters {
     }
 
     private static func selecting(
-        _ value: Value, _ arguments: Arguments, _ interpreter: Interpreter, keeps: Bool, byAttribute: Bool
+        _ value: Value,
+        _ arguments: Arguments,
+        _ interpreter: Interpreter,
+        keeps: Bool,
+        byAttribute: Bool
     ) throws -> Value {
         try generator(over: value, interpreter) { [unowned interpreter] in
             var positional = arguments.positional[...]
@@ -229,7 +245,9 @@ extension Filters {
             }
             var holds: (Value) throws -> Bool = { $0.isTruthy }
             if let name = try positional.popFirst()?.requireText("test name") {
-                guard let test = Tests.table[name.string] else { throw TemplateFailure("No test named \(name.quoted).") }
+                guard let test = Tests.table[name.string] else {
+                    throw TemplateFailure("No test named \(name.quoted).")
+                }
                 let rest = Arguments(positional: Array(positional), keyword: arguments.keyword)
                 holds = { [unowned interpreter] in try test($0, rest, interpreter) }
             }

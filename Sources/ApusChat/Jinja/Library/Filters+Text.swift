@@ -20,8 +20,12 @@ extension Filters {
             text.isMarkup = false
             return try meter.text(
                 try text.replacing(
-                    try bound[0].printed(meter: meter), with: try bound[1].printed(meter: meter), limit: limit,
-                    meter: meter))
+                    try bound[0].printed(meter: meter),
+                    with: try bound[1].printed(meter: meter),
+                    limit: limit,
+                    meter: meter
+                )
+            )
         },
         "join": { value, arguments, interpreter in try join(value, arguments, interpreter) },
         "format": { value, arguments, interpreter in

@@ -56,7 +56,8 @@ enum Filters {
                     let iterator = try items ?? ValueIterator(dict.items(meter: interpreter.meter))
                     items = iterator
                     return try iterator.next()
-                })
+                }
+            )
         },
         "list": { value, _, interpreter in
             if case .list = value { return value }
@@ -175,7 +176,9 @@ enum NumberParsing {
         }
         if radix == 0 { radix = 10 }
         guard let plain = withoutUnderscores(digits), plain.first?.isHexDigit ?? false || radix > 16 else { return nil }
-        let isNumber = plain.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) && Int(String($0), radix: radix) != nil }
+        let isNumber = plain.allSatisfy {
+            $0.isASCII && ($0.isLetter || $0.isNumber) && Int(String($0), radix: radix) != nil
+        }
         if !isNumber || plain.isEmpty { return nil }
         guard let integer = Int((isNegative ? "-" : "") + plain, radix: radix) else {
             throw TemplateFailure("integer does not fit 64 bits")

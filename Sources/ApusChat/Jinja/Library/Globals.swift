@@ -38,7 +38,9 @@ enum Globals {
 
     /// A dict from a mapping or pairs, and keywords.
     private static func makeDict(
-        _ name: String, _ arguments: Arguments, _ interpreter: Interpreter
+        _ name: String,
+        _ arguments: Arguments,
+        _ interpreter: Interpreter
     ) throws -> DictValue {
         let meter = interpreter.meter
         if arguments.positional.count > 1 {
@@ -78,7 +80,8 @@ enum Globals {
             Function("joiner", depth: separator.depth + 1) { _, _ in
                 defer { isUsed = true }
                 return isUsed ? separator : .string("")
-            })
+            }
+        )
     }
 }
 
@@ -97,14 +100,20 @@ final class Cycler: TemplateObject {
         case "current": list.items[position]
         case "items": .tuple(list)
         case "pos": .int(position)
-        case "next": .object(Function("next", depth: depth) { [self] _, _ in
-            defer { position = (position + 1) % list.items.count }
-            return list.items[position]
-        })
-        case "reset": .object(Function("reset", depth: depth) { [self] _, _ in
-            position = 0
-            return .none
-        })
+        case "next":
+            .object(
+                Function("next", depth: depth) { [self] _, _ in
+                    defer { position = (position + 1) % list.items.count }
+                    return list.items[position]
+                }
+            )
+        case "reset":
+            .object(
+                Function("reset", depth: depth) { [self] _, _ in
+                    position = 0
+                    return .none
+                }
+            )
         default: nil
         }
     }

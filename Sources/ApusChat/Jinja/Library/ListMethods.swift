@@ -81,6 +81,7 @@ enum NumberMethods {
             Function(name) { arguments, _ in
                 _ = try arguments.exactly(name, 0...0)
                 return body()
-            })
+            }
+        )
     }
 }

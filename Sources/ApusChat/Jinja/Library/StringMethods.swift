@@ -8,7 +8,9 @@ enum StringMethods {
     private static let transforming: [String: Method<Text>] = [
         "lower": transform("lower") { $0.lowercased() },
         "upper": transform("upper") { $0.uppercased() },
-        "casefold": transform("casefold") { Text($0.scalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping }) },
+        "casefold": transform("casefold") {
+            Text($0.scalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping })
+        },
         "title": transform("title") { $0.titlecased() },
         "capitalize": transform("capitalize") { $0.capitalized() },
         "swapcase": transform("swapcase") { $0.caseSwapped() },
@@ -34,19 +36,25 @@ enum StringMethods {
             let limit = values.count > 2 ? try values[2].requireInteger() : -1
             let (old, new) = (try values[0].requireText("replace()"), try values[1].requireText("replace()"))
             var result = try text.replacing(
-                old, with: text.isMarkup ? new.escaped : new, limit: limit, meter: interpreter.meter)
+                old,
+                with: text.isMarkup ? new.escaped : new,
+                limit: limit,
+                meter: interpreter.meter
+            )
             result.isMarkup = text.isMarkup
             return try interpreter.meter.text(result)
         },
         "removeprefix": Method { text, arguments, interpreter in
             let prefix = try arguments.exactly("removeprefix", 1...1)[0].requireText("removeprefix()")
             return try interpreter.meter.text(
-                text.hasPrefix(prefix) ? text.bytes(prefix.utf8.count, text.utf8.count) : text)
+                text.hasPrefix(prefix) ? text.bytes(prefix.utf8.count, text.utf8.count) : text
+            )
         },
         "removesuffix": Method { text, arguments, interpreter in
             let suffix = try arguments.exactly("removesuffix", 1...1)[0].requireText("removesuffix()")
             return try interpreter.meter.text(
-                text.hasSuffix(suffix) ? text.bytes(0, text.utf8.count - suffix.utf8.count) : text)
+                text.hasSuffix(suffix) ? text.bytes(0, text.utf8.count - suffix.utf8.count) : text
+            )
         },
     ]
 
@@ -78,7 +86,8 @@ enum StringMethods {
             try interpreter.meter.check(bytes: width.multipliedReportingOverflow(by: 4).overflow ? .max : width * 4)
             if name == "center" { return try interpreter.meter.text(text.centered(width: width, fill: scalar)) }
             return try interpreter.meter.text(
-                FormatSpec.pad(text.utf8, to: width, align: name == "ljust" ? "<" : ">", fill: scalar))
+                FormatSpec.pad(text.utf8, to: width, align: name == "ljust" ? "<" : ">", fill: scalar)
+            )
         }
     }
 
@@ -123,7 +132,8 @@ extension StringMethods {
     ]
 
     private static func all(
-        _ name: String, _ test: @escaping @Sendable (Unicode.Scalar) -> Bool
+        _ name: String,
+        _ test: @escaping @Sendable (Unicode.Scalar) -> Bool
     ) -> Method<Text> {
         Method { text, arguments, _ in
             _ = try arguments.exactly(name, 0...0)
@@ -133,7 +143,8 @@ extension StringMethods {
 
     /// `startswith` and `endswith`: one string or a tuple of them, within optional bounds.
     private static func affix(
-        _ name: String, _ test: @escaping @Sendable (Text, Text) -> Bool
+        _ name: String,
+        _ test: @escaping @Sendable (Text, Text) -> Bool
     ) -> Method<Text> {
         Method { text, arguments, interpreter in
             let values = try arguments.exactly(name, 1...3)
@@ -149,7 +160,8 @@ extension StringMethods {
             }
             if values[0].text == nil, !values[0].isUndefined {
                 throw TemplateFailure(
-                    "\(name) first arg must be str or a tuple of str, not \(values[0].typeName)")
+                    "\(name) first arg must be str or a tuple of str, not \(values[0].typeName)"
+                )
             }
             return .bool(test(part, try values[0].requireText("\(name)()")))
         }
@@ -193,7 +205,9 @@ extension StringMethods {
 
     /// What is searched, and the bytes to search in; the start is nil where it lies beyond the end.
     private static func range(
-        _ name: String, _ text: Text, _ arguments: Arguments
+        _ name: String,
+        _ text: Text,
+        _ arguments: Arguments
     ) throws -> (needle: Text, start: Int?, end: Int) {
         let values = try arguments.exactly(name, 1...3)
         let needle = try values[0].requireText("\(name)()")
@@ -208,10 +222,14 @@ extension StringMethods {
     }
 
     fileprivate static let splitting: [String: Method<Text>] = [
-        "split": split("split") { try $0.split(at: $1, limit: $2, meter: $3) } whitespace: {
+        "split": split("split") {
+            try $0.split(at: $1, limit: $2, meter: $3)
+        } whitespace: {
             try $0.splitAtWhitespace(limit: $1, meter: $2)
         },
-        "rsplit": split("rsplit") { try $0.splitFromEnd(at: $1, limit: $2, meter: $3) } whitespace: {
+        "rsplit": split("rsplit") {
+            try $0.splitFromEnd(at: $1, limit: $2, meter: $3)
+        } whitespace: {
             try $0.splitAtWhitespaceFromEnd(limit: $1, meter: $2)
         },
         "splitlines": Method { text, arguments, interpreter in
@@ -231,7 +249,8 @@ extension StringMethods {
     ]
 
     private static func split(
-        _ name: String, _ body: @escaping @Sendable (Text, Text, Int, Meter) throws -> [Text],
+        _ name: String,
+        _ body: @escaping @Sendable (Text, Text, Int, Meter) throws -> [Text],
         whitespace: @escaping @Sendable (Text, Int, Meter) throws -> [Text]
     ) -> Method<Text> {
         Method { text, arguments, interpreter in
@@ -255,7 +274,11 @@ extension StringMethods {
     }
 
     private static func parts(
-        _ text: Text, _ match: Int?, _ separator: Text, fallback: [Text], _ meter: Meter
+        _ text: Text,
+        _ match: Int?,
+        _ separator: Text,
+        fallback: [Text],
+        _ meter: Meter
     ) throws -> Value {
         guard let match else { return try meter.tuple(try fallback.map { try meter.text($0) }) }
         let end = match + separator.utf8.count
@@ -294,7 +317,8 @@ extension StringMethods {
 
 extension Text {
     fileprivate func isCased(
-        _ wanted: (Unicode.Scalar) -> Bool, not unwanted: (Unicode.Scalar) -> Bool
+        _ wanted: (Unicode.Scalar) -> Bool,
+        not unwanted: (Unicode.Scalar) -> Bool
     ) -> Bool {
         scalars.contains(where: wanted) && !scalars.contains(where: unwanted)
     }
@@ -324,6 +348,7 @@ extension Text {
         let padding = Array(fill.utf8)
         return Text(
             utf8: Array(repeatElement(padding, count: left).joined()) + utf8
-                + Array(repeatElement(padding, count: missing - left).joined()))
+                + Array(repeatElement(padding, count: missing - left).joined())
+        )
     }
 }

@@ -61,7 +61,10 @@ struct TemplateJSON {
     }
 
     private mutating func appendContainer(
-        _ open: String, _ close: String, count: Int, _ element: (inout TemplateJSON, Int) throws -> Void
+        _ open: String,
+        _ close: String,
+        count: Int,
+        _ element: (inout TemplateJSON, Int) throws -> Void
     ) throws {
         output += open.utf8
         level += 1

@@ -98,7 +98,10 @@ enum Tests {
     ]
 
     private static func isRemainder(
-        _ value: Value, _ divisor: Int, _ remainder: Int, _ interpreter: Interpreter
+        _ value: Value,
+        _ divisor: Int,
+        _ remainder: Int,
+        _ interpreter: Interpreter
     ) throws -> Bool {
         try Value.apply(.remainder, value, .int(divisor), meter: interpreter.meter)
             .isEqual(to: .int(remainder), meter: interpreter.meter)

@@ -10,7 +10,8 @@ struct Arguments {
         var bound: [Value?] = positional
         if bound.count > parameters.count {
             throw TemplateFailure(
-                "\(function)() takes at most \(parameters.count) arguments (\(positional.count) given)")
+                "\(function)() takes at most \(parameters.count) arguments (\(positional.count) given)"
+            )
         }
         bound += Array(repeating: nil, count: parameters.count - bound.count)
         for (name, value) in keyword {
@@ -35,7 +36,8 @@ struct Arguments {
         }
         if !counts.contains(positional.count) {
             throw TemplateFailure(
-                "\(function)() takes \(counts.lowerBound) to \(counts.upperBound) arguments (\(positional.count) given)")
+                "\(function)() takes \(counts.lowerBound) to \(counts.upperBound) arguments (\(positional.count) given)"
+            )
         }
         return positional
     }

@@ -1,4 +1,6 @@
-/// The variables of a block that is being executed. Macros keep the frame they were defined in.
+/// The variables of a block that is being executed.
+///
+/// Macros keep the frame they were defined in.
 final class Frame {
     private enum Slot {
         /// The block only reads the name, which a block around it holds.
@@ -22,7 +24,10 @@ final class Frame {
     }
 
     private static func initialSlot(
-        _ name: String, _ symbol: Scope.Symbol, _ parent: Frame?, _ context: [String: Value]
+        _ name: String,
+        _ symbol: Scope.Symbol,
+        _ parent: Frame?,
+        _ context: [String: Value]
     ) -> Slot {
         if symbol.isParameter { return .missing }
         switch parent?.find(name) {
@@ -38,7 +43,7 @@ final class Frame {
         while let current = frame {
             if let index = current.scope.index[name] {
                 let slot = current.slots[index]
-                if case .outer = slot {} else { return slot }
+                guard case .outer = slot else { return slot }
             }
             frame = current.parent
         }

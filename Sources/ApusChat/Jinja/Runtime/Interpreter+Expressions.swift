@@ -27,7 +27,8 @@ extension Interpreter {
         case .tuple(let items): return try meter.tuple(try items.map { try evaluate($0) })
         case .dict(let pairs):
             return .dict(
-                try DictValue(try pairs.map { (try evaluate($0.key), try evaluate($0.value)) }, meter: meter))
+                try DictValue(try pairs.map { (try evaluate($0.key), try evaluate($0.value)) }, meter: meter)
+            )
         case .not(let operand): return .bool(try !evaluate(operand).isTruthy)
         case .negative(let operand): return try evaluate(operand).negated()
         case .positive(let operand): return try evaluate(operand).posited()
@@ -96,7 +97,9 @@ extension Interpreter {
             return .undefined(
                 Undefined(
                     message: "the inline if-expression on line \(line) evaluated to false and no else section was"
-                        + " defined."))
+                        + " defined."
+                )
+            )
         }
         return try evaluate(value)
     }

@@ -25,7 +25,8 @@ extension Interpreter {
             try checkNamespaces(of: target)
             try assign(try evaluate(value), to: target)
             return .normal
-        case .setBlock(let target, let filters, let body): return try capture(body, filters) { try assign($0, to: target) }
+        case .setBlock(let target, let filters, let body):
+            return try capture(body, filters) { try assign($0, to: target) }
         case .macro(let definition):
             if let name = definition.name { frame.set(name, try makeMacro(definition)) }
             return .normal
@@ -55,7 +56,9 @@ extension Interpreter {
 
     /// Captures what `body` prints, applies `filters` inside its scope and hands the result to `use` outside of it.
     private func capture(
-        _ body: ScopedBody, _ filters: [Expression.Suffix], _ use: (Value) throws -> Void
+        _ body: ScopedBody,
+        _ filters: [Expression.Suffix],
+        _ use: (Value) throws -> Void
     ) throws -> Flow {
         var flow = Flow.normal
         let value = try inFrame(body.scope) { _ in

@@ -72,7 +72,9 @@ final class Interpreter {
 
     /// Runs `body` in a frame of its own.
     func inFrame<Result>(
-        _ scope: Scope, parent: Frame? = nil, _ body: (Frame) throws -> Result
+        _ scope: Scope,
+        parent: Frame? = nil,
+        _ body: (Frame) throws -> Result
     ) throws -> Result {
         try meter.step()
         let outer = frame

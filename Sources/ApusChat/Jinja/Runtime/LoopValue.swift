@@ -19,7 +19,11 @@ final class LoopValue: TemplateObject {
     ///   - depth0: the recursive loops around this one.
     ///   - recurse: renders the loop over another iterable, nil for a loop that isn't recursive.
     init(
-        _ source: ValueIterator, length: Int?, depth: Int, depth0: Int, recurse: ((Value) throws -> Value)?
+        _ source: ValueIterator,
+        length: Int?,
+        depth: Int,
+        depth0: Int,
+        recurse: ((Value) throws -> Value)?
     ) throws {
         self.source = source
         self.depth = depth + 1
@@ -79,9 +83,12 @@ final class LoopValue: TemplateObject {
         case "previtem": before ?? .undefined(Undefined(message: "there is no previous item"))
         case "nextitem": try peek() ?? .undefined(Undefined(message: "there is no next item"))
         case "cycle": .object(Function("cycle") { [index0] arguments, _ in try LoopValue.cycle(arguments, index0) })
-        case "changed": .object(Function("changed") { arguments, interpreter in
-            .bool(try self.isChanged(arguments.positional, meter: interpreter.meter))
-        })
+        case "changed":
+            .object(
+                Function("changed") { arguments, interpreter in
+                    .bool(try self.isChanged(arguments.positional, meter: interpreter.meter))
+                }
+            )
         default: nil
         }
     }
@@ -128,13 +135,17 @@ extension Interpreter {
             length = try iterable.length()
         }
         let state = try LoopValue(
-            source, length: length, depth: iterable.depth, depth0: depth0,
+            source,
+            length: length,
+            depth: iterable.depth,
+            depth0: depth0,
             recurse: loop.isRecursive
                 ? { [unowned self] inner in
                     try nested {
                         try capture { _ = try run(loop, over: inner, in: outer, depth0: depth0 + 1) }
                     }
-                } : nil)
+                } : nil
+        )
         var hasCompletedIteration = false
         while let item = try state.advance() {
             try meter.step()
@@ -153,7 +164,11 @@ extension Interpreter {
 
     /// The elements that pass the loop's test, which is evaluated when each is asked for.
     private func filtered(
-        _ source: ValueIterator, _ target: Target, _ scope: Scope, _ test: Expression, in outer: Frame
+        _ source: ValueIterator,
+        _ target: Target,
+        _ scope: Scope,
+        _ test: Expression,
+        in outer: Frame
     ) -> ValueIterator {
         ValueIterator { [unowned self] in
             while let item = try source.next() {

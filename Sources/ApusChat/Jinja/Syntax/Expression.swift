@@ -1,4 +1,6 @@
-/// An expression's syntax tree. Operators of one precedence form one node with a list, so that the tree is never
+/// An expression's syntax tree.
+///
+/// Operators of one precedence form one node with a list, so that the tree is never
 /// deeper than the source's brackets.
 indirect enum Expression: Sendable {
     case constant(Constant)

@@ -27,7 +27,9 @@ extension Lexer {
             }
             if !symbol.rawValue.utf8.elementsEqual([expected]) {
                 throw TemplateFailure(
-                    "unexpected '\(symbol.rawValue)', expected '\(Unicode.Scalar(expected))'", line: line)
+                    "unexpected '\(symbol.rawValue)', expected '\(Unicode.Scalar(expected))'",
+                    line: line
+                )
             }
         default: break
         }
@@ -173,7 +175,10 @@ extension Lexer {
     }
 
     private func appendNumber(
-        _ index: inout Int, digits: ClosedRange<Int>, radix: Int, into result: inout [UInt8]
+        _ index: inout Int,
+        digits: ClosedRange<Int>,
+        radix: Int,
+        into result: inout [UInt8]
     ) throws {
         var value: UInt32 = 0
         var count = 0

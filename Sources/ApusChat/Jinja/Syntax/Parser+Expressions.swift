@@ -14,7 +14,9 @@ extension Parser {
     }
 
     private mutating func tuple(
-        allowsEmpty: Bool, _ element: (inout Parser) throws -> Expression, isEnd: (Parser) -> Bool = { _ in false }
+        allowsEmpty: Bool,
+        _ element: (inout Parser) throws -> Expression,
+        isEnd: (Parser) -> Bool = { _ in false }
     ) throws -> Expression {
         var elements: [Expression] = []
         var isTuple = false
@@ -91,7 +93,8 @@ extension Parser {
     }
 
     private mutating func arithmetic(
-        _ operators: [Token.Symbol: ArithmeticOperator], _ operand: (inout Parser) throws -> Expression
+        _ operators: [Token.Symbol: ArithmeticOperator],
+        _ operand: (inout Parser) throws -> Expression
     ) throws -> Expression {
         let first = try operand(&self)
         var rest: [(ArithmeticOperator, Expression)] = []
@@ -178,14 +181,16 @@ extension Parser {
                     let key = try parser.expression()
                     try parser.expect(.colon)
                     return (key, try parser.expression())
-                })
+                }
+            )
         default: throw failure("unexpected '\(token.description)'")
         }
     }
 
     /// Elements separated by commas, from the current bracket to `end`.
     private mutating func elements<Element>(
-        until end: Token.Symbol, _ element: (inout Parser) throws -> Element
+        until end: Token.Symbol,
+        _ element: (inout Parser) throws -> Element
     ) throws -> [Element] {
         try advance()
         var elements: [Element] = []
@@ -322,7 +327,8 @@ extension Parser {
                 arguments.keyword.append((name, try expression()))
             } else {
                 try require(
-                    arguments.variadic == nil && arguments.keywordVariadic == nil && arguments.keyword.isEmpty)
+                    arguments.variadic == nil && arguments.keywordVariadic == nil && arguments.keyword.isEmpty
+                )
                 arguments.positional.append(try expression())
             }
         }

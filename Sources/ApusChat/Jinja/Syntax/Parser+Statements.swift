@@ -34,7 +34,8 @@ extension Parser {
                 let wanted = ends.map { "'\($0)'" }.joined(separator: " or ")
                 let innermost = openTags.last.map { " The innermost block that needs to be closed is '\($0)'." } ?? ""
                 throw failure(
-                    "Unexpected end of template. Jinja was looking for the following tags: \(wanted).\(innermost)")
+                    "Unexpected end of template. Jinja was looking for the following tags: \(wanted).\(innermost)"
+                )
             }
         }
     }
@@ -147,8 +148,13 @@ extension Parser {
         var otherwise: ScopedBody?
         if try advance().kind == .name("else") { otherwise = try scopedBody(until: "endfor") }
         return Loop(
-            target: target, iterable: iterable, filter: filter, isRecursive: isRecursive, body: loopBody,
-            otherwise: otherwise)
+            target: target,
+            iterable: iterable,
+            filter: filter,
+            isRecursive: isRecursive,
+            body: loopBody,
+            otherwise: otherwise
+        )
     }
 
     private mutating func assignment() throws -> Statement.Kind {
@@ -206,7 +212,9 @@ extension Parser {
 
     /// The body of a macro or call block, whose scope has been begun with its parameters.
     private mutating func definition(
-        name: String?, parameters: [(name: String, defaultValue: Expression?)], end: String
+        name: String?,
+        parameters: [(name: String, defaultValue: Expression?)],
+        end: String
     ) throws -> MacroDefinition {
         let wasConditional = isConditional
         isConditional = false
@@ -224,13 +232,19 @@ extension Parser {
         if let callerParameter, callerParameter.defaultValue == nil, scopes.mentions("caller") {
             throw failure(
                 "When defining macros or call blocks the special \"caller\" argument must be omitted or be given a"
-                    + " default.")
+                    + " default."
+            )
         }
         let usesCaller = uses("caller", &self) || callerParameter != nil && scopes.mentions("caller")
         let (usesKeywords, usesVariadic) = (uses("kwargs", &self), uses("varargs", &self))
         return MacroDefinition(
-            name: name, parameters: parameters, body: ScopedBody(scope: scopes.pop(), statements: statements),
-            usesCaller: usesCaller, usesKeywords: usesKeywords, usesVariadic: usesVariadic)
+            name: name,
+            parameters: parameters,
+            body: ScopedBody(scope: scopes.pop(), statements: statements),
+            usesCaller: usesCaller,
+            usesKeywords: usesKeywords,
+            usesVariadic: usesVariadic
+        )
     }
 
     private mutating func filterBlockHead() throws -> [Expression.Suffix] {

@@ -16,7 +16,9 @@ struct Parser {
     /// A parsed template.
     static func parse(_ source: String) throws -> ScopedBody {
         if source.utf8.count > RenderLimits.sourceBytes {
-            throw TemplateFailure("template has \(source.utf8.count) bytes, at most \(RenderLimits.sourceBytes) are read")
+            throw TemplateFailure(
+                "template has \(source.utf8.count) bytes, at most \(RenderLimits.sourceBytes) are read"
+            )
         }
         var parser = try Parser(Lexer(source))
         parser.scopes.push()

@@ -8,8 +8,9 @@ struct Scope: Sendable {
         var isParameter = false
         /// Assigned in the block, so that the block needs a variable of its own.
         var isStored = false
-        /// Whether the name falls back to the values passed to the template. A name that is assigned before it is
-        /// read does not, unless the assignment is conditional.
+        /// Whether the name falls back to the values passed to the template.
+        ///
+        /// A name that is assigned before it is read does not, unless the assignment is conditional.
         var isResolved = false
     }
 

@@ -15,7 +15,8 @@ final class NamespaceValue: TemplateObject {
         if name.utf8.first == UInt8(ascii: "_") {
             throw TemplateFailure(
                 "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '\(name)'. "
-                    + "Please rename the attribute.")
+                    + "Please rename the attribute."
+            )
         }
     }
 

@@ -85,12 +85,14 @@ final class RangeValue: TemplateObject {
         self.start = start
         self.stop = stop
         self.step = step
-        let (span, overflow) = step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
+        let (span, overflow) =
+            step > 0 ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
         let stride = Int(clamping: step.magnitude)
         count = overflow ? (stop > start) == (step > 0) ? .max : 0 : span <= 0 ? 0 : (span - 1) / stride + 1
         if count > RenderLimits.rangeCount {
             throw TemplateFailure(
-                "Range too big. The sandbox blocks ranges larger than MAX_RANGE (\(RenderLimits.rangeCount)).")
+                "Range too big. The sandbox blocks ranges larger than MAX_RANGE (\(RenderLimits.rangeCount))."
+            )
         }
     }
 

@@ -31,7 +31,8 @@ extension Value {
             if let count = left.integer, let repeated = try right.repeated(count, meter: meter) { return repeated }
         }
         throw TemplateFailure(
-            "unsupported operand type(s) for \(operation.rawValue): '\(left.typeName)' and '\(right.typeName)'")
+            "unsupported operand type(s) for \(operation.rawValue): '\(left.typeName)' and '\(right.typeName)'"
+        )
     }
 
     private static func concatenation(_ left: Value, _ right: Value, meter: Meter) throws -> Value? {
@@ -86,7 +87,8 @@ extension Value {
             let isRoundedUp = remainder != 0 && (remainder < 0) != (right < 0)
             result =
                 operation == .floorDivide
-                ? (isRoundedUp ? quotient - 1 : quotient, overflow) : (isRoundedUp ? remainder + right : remainder, false)
+                ? (isRoundedUp ? quotient - 1 : quotient, overflow)
+                : (isRoundedUp ? remainder + right : remainder, false)
         case .power:
             if right < 0 { return .float(try floats(.power, Double(left), Double(right))) }
             result = power(left, right)

@@ -67,7 +67,8 @@ extension Value {
             return leftCount < rightCount ? .less : leftCount == rightCount ? .equal : .greater
         default:
             throw TemplateFailure(
-                "'\(symbol)' not supported between instances of '\(typeName)' and '\(other.typeName)'")
+                "'\(symbol)' not supported between instances of '\(typeName)' and '\(other.typeName)'"
+            )
         }
     }
 
@@ -82,7 +83,8 @@ extension Value {
             if case .undefined(let undefined) = element { throw undefined.failure }
             guard let needle = element.text else {
                 throw TemplateFailure(
-                    "'in <string>' requires string as left operand, not \(element.typeName)")
+                    "'in <string>' requires string as left operand, not \(element.typeName)"
+                )
             }
             return try text.contains(needle, meter: meter)
         case .list(let list), .tuple(let list):

@@ -1,0 +1,7 @@
+// Shared by the x86 tiers.
+#pragma once
+
+#include <stdint.h>
+
+/// An apus_range_kernel over apus_prepare_args.
+void apus_prepare_q8_avx2(const void *_Nonnull args, int64_t begin, int64_t end, void *_Nonnull scratch);

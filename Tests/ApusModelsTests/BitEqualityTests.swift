@@ -1,0 +1,85 @@
+import ApusCore
+import ApusModels
+import ApusNN
+import ApusTensor
+import ApusTestSupport
+import Testing
+
+/// docs/numbers.md, section 8: the same logits, bit by bit, however a model is run.
+@Suite struct BitEqualityTests {
+    /// Long enough for rows on both sides of block boundaries: positions 63, 64, 65 and 128.
+    static let tokens = SyntheticModel.tokens(130)
+
+    /// A model loaded for a tier, to be run by any number of threads.
+    private struct Loaded {
+        let tier: KernelTier
+        let model: any LanguageModel
+
+        init(_ source: ModelSource, _ type: ElementType, tier: KernelTier = .best) throws {
+            self.tier = tier
+            model = try source.load(quantization: type, compute: Compute(tier: tier, threadCount: 1))
+        }
+
+        func driver(threads: Int, storage: StepDriver.Storage, sequences: Int = 1) throws -> StepDriver {
+            let compute = try Compute(tier: tier, threadCount: threads)
+            return try StepDriver(model, storage: storage, sequences: sequences, compute: compute)
+        }
+    }
+
+    private static func expectSame(_ found: [[Float]], _ expected: [[Float]], _ way: String) {
+        let difference = FloatDifference.firstInBits(found, expected)
+        #expect(difference == nil, "\(way): \(difference ?? "")")
+    }
+
+    /// Every tier, thread count and chunk length gives the logits of the scalar tier on one thread in one step.
+    private static func expectSameBits(_ source: ModelSource, _ type: ElementType, _ storage: StepDriver.Storage)
+        throws
+    {
+        let scalar = try Loaded(source, type, tier: .scalar).driver(threads: 1, storage: storage)
+        let expected = scalar.logits(of: tokens)
+        #expect(!expected.joined().contains { !$0.isFinite })
+        for tier in KernelTier.available where tier != .scalar {
+            let loaded = try Loaded(source, type, tier: tier)
+            for threads in tier == .best ? [1, 2, 3] : [1] {
+                let driver = try loaded.driver(threads: threads, storage: storage)
+                expectSame(driver.logits(of: tokens), expected, "\(tier), \(threads) threads")
+                for chunk in [1, 7, 32] where tier == .best && threads == 2 {
+                    expectSame(driver.logits(of: tokens, chunk: chunk), expected, "chunks of \(chunk)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: SyntheticModel.all, ElementType.allCases)
+    func everyTypeOfEveryFamilyGivesTheSameBits(model: SyntheticModel, type: ElementType) throws {
+        try Self.expectSameBits(model.source(), type, .blocks(.f16))
+    }
+
+    @Test(arguments: SyntheticModel.all) func byteKeysAndValuesGiveTheSameBits(model: SyntheticModel) throws {
+        try Self.expectSameBits(model.source(), .q4_1, .blocks(.q8_0))
+    }
+
+    @Test(arguments: SyntheticModel.all, KVType.allCases)
+    func aSequenceAmong36OthersGivesTheBitsOfALoneOne(family: SyntheticModel, kvType: KVType) throws {
+        let lengths = (0..<37).map { 1 + $0 * 37 % 131 }
+        let texts = lengths.enumerated().map { SyntheticModel.tokens($1, seed: UInt64($0)) }
+        let model = try Loaded(family.source(), .q5_0)
+        let alone = try model.driver(threads: 1, storage: .blocks(kvType))
+        let expected = texts.map { alone.logits(of: $0).suffix(2) }
+
+        let together = try model.driver(threads: 2, storage: .blocks(kvType), sequences: texts.count)
+        // Every third sequence ends with two rows, the others with one.
+        let lastCounts = texts.indices.map { min($0 % 3 == 0 ? 2 : 1, lengths[$0]) }
+        for (sequence, text) in texts.enumerated() where text.count > lastCounts[sequence] {
+            _ = together.logits(of: Array(text.dropLast(lastCounts[sequence])), sequence: sequence)
+        }
+        let found = together.logits(
+            texts.enumerated().map { sequence, text in
+                let count = lastCounts[sequence]
+                return .init(sequence: sequence, position: text.count - count, tokens: text.suffix(count))
+            }
+        )
+        let wanted = zip(expected, lastCounts).flatMap { $0.suffix($1) }
+        Self.expectSame(found, wanted, "among others")
+    }
+}

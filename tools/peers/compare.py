@@ -1,0 +1,44 @@
+"""Takes our figures and the peers' in turn and prints a table.   compare.py ROUNDS NAME=COMMAND… -- MODEL…"""
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+
+def measure(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
+    return json.loads(done.stdout)
+
+
+def ours(model):
+    report = measure([os.environ["APUS"], "bench", model, "--threads", os.environ["THREADS"], "--repeat", "1", "--json"])
+    return {"prefill": report["prefill_tps"]["median"], "decode": report["decode_tps"]["median"], "report": report}
+
+
+def main():
+    rounds, split = int(sys.argv[1]), sys.argv.index("--")
+    peers = [argument.split("=", 1) for argument in sys.argv[2:split]]
+    models = sys.argv[split + 1:]
+    print("| model | program | prefill tok/s | decode tok/s | apus: prefill | apus: decode |\n|---|---|--:|--:|--:|--:|")
+    for model in models:
+        found = {name: [] for name in ["apus"] + [name for name, _ in peers]}
+        for _ in range(rounds):
+            found["apus"].append(ours(model))
+            for name, command in peers:
+                found[name].append(measure(command.split() + [model, os.environ["THREADS"]]))
+        medians = {
+            name: [statistics.median(run[key] for run in runs) for key in ("prefill", "decode")]
+            for name, runs in found.items()
+        }
+        for name, (prefill, decode) in medians.items():
+            ratios = "" if name == "apus" else "{:.2f}x | {:.2f}x".format(
+                medians["apus"][0] / prefill, medians["apus"][1] / decode)
+            print(f"| {os.path.basename(model)} | {name} | {prefill:.0f} | {decode:.1f} | {ratios or ' | '} |", flush=True)
+        machine = found["apus"][-1]["report"]
+    print(f"\n{machine['cpu']}, tier {machine['tier']}, {machine['threads']} threads, medians of {rounds} rounds in turn.")
+
+
+main()
