@@ -41,7 +41,9 @@ test-data: prerequisites
 test: test-data
 	$(BUILD) --build-tests
 	tools/kernels/check
-	$(SWIFT) test -c release --traits Hub --skip-build
+	# Tests that start programs run one at a time: under load the subprocess package ends the process on a broken pipe.
+	$(SWIFT) test -c release --traits Hub --skip-build --skip 'ProgramTests|ApusStoreTests'
+	$(SWIFT) test -c release --traits Hub --skip-build --no-parallel --filter 'ProgramTests|ApusStoreTests'
 	tools/outside-package
 
 kernels: prerequisites

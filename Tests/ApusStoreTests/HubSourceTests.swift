@@ -70,8 +70,13 @@ private let sharedServer = Result { try HubServer() }
         let ranges = try server.requests(of: "dropping").filter { $0.contains("storage") }
         #expect(ranges.count == 3)
         #expect(ranges[0].contains("range=- "))
-        #expect(ranges[1].contains("range=bytes=300000- "))
-        #expect(ranges[2].contains("range=bytes=600000- "))
+        // A reset may take bytes with it that were sent but not yet read: the client goes on from what it has.
+        let starts = ranges.dropFirst().compactMap { line in
+            line.split(separator: "range=bytes=").last.flatMap { Int($0.prefix { $0.isNumber }) }
+        }
+        #expect(starts.count == 2)
+        #expect(starts[0] > 0 && starts[0] <= 300_000)
+        #expect(starts[1] > starts[0] && starts[1] <= starts[0] + 300_000)
     }
 
     @Test func aSilentConnectionTimesOutAndIsContinued() async throws {
