@@ -36,7 +36,7 @@ run: build
 	@$(APUS) run $(MODEL) "$(PROMPT)"
 
 test-data: prerequisites
-	@tools/test-data
+	@tools/test-data $(if $(CI),--all)
 
 test: test-data
 	$(BUILD) --build-tests

@@ -9,6 +9,7 @@ let fuzzTargets: [(name: String, modules: [Target.Dependency])] = [
     ("safetensors", ["ApusFormats", "ApusCore"]),
     ("json", ["ApusFormats", "ApusCore"]),
     ("tokenizer", ["ApusTokenizers", "ApusFormats", "ApusCore"]),
+    ("jinja", ["ApusChat", "ApusFormats", "ApusCore"]),
     ("detokenizer", ["ApusTokenizers", "ApusCore"]),
 ]
 
@@ -19,6 +20,7 @@ let package = Package(
         .target(name: "ApusCore"),
         .target(name: "ApusFormats", dependencies: ["ApusCore"]),
         .target(name: "ApusTokenizers", dependencies: ["ApusFormats", "ApusCore"]),
+        .target(name: "ApusChat", dependencies: ["ApusFormats", "ApusCore"]),
         .target(name: "FuzzSupport"),
     ]
         + fuzzTargets.map { target in
