@@ -7,7 +7,9 @@
 #include "apus_host.h"
 #include "check.h"
 
+#ifndef BENCH_THREADS
 #define BENCH_THREADS 2
+#endif
 
 /// A worker pool as plain as can be: the threads spin between operations.
 typedef struct bench_pool {

@@ -14,6 +14,7 @@
 #include "math_avx2.h"
 
 #define F16_ROWS 6
+#define NARROW_ROWS 12  // units of up to two panels widen halves in registers
 #define Q8_ROWS 4
 
 // MARK: softmax and merging
@@ -240,7 +241,7 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
 static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
                       const char *following) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    source_kind kind = unit->rows > F16_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
+    source_kind kind = unit->rows > NARROW_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
     const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
     source from = {data, data + APUS_KV_BLOCK * dimension, following};
     if (kind == SOURCE_FLOATS) {
