@@ -197,7 +197,8 @@ package final class KVBlocks {
         let kernels = compute.kernels.raw.pointee.attention
         let attend = type == .f16 ? kernels.attend.0 : kernels.attend.1
         let units = Int(apus_attend_units(&arguments))
-        compute.pool.run(attend, arguments, count: units, split: .claims(grain: 1))
+        // Few rows read keys and values once, prefetching from unit to unit; many rows compute, unevenly under the mask.
+        compute.pool.run(attend, arguments, count: units, split: rowCount <= 8 ? .runs : .claims(grain: 1))
         let merges = Int(apus_merge_units(&arguments))
         compute.pool.run(kernels.merge, arguments, count: merges, split: .claims(grain: 8))
     }
