@@ -22,7 +22,8 @@ public final class MappedFile: Sendable {
     /// Maps a regular file.
     /// - Throws: `ApusError` with code `notFound` or `inputOutput`, naming the path.
     public init(path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // Without O_NONBLOCK opening a FIFO would wait for a writer; regular files ignore it.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             let code: ApusError.Code = errno == ENOENT ? .notFound : .inputOutput
             throw ApusError(code, "\(path): cannot open: \(String(cString: strerror(errno)))")
