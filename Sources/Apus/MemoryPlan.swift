@@ -29,7 +29,7 @@ public struct MemoryPlan: Sendable {
     /// - Throws: `ApusError`: `outOfMemory` with the numbers if the plan does not fit, `invalidArgument` if the context
     ///   asked for is longer than the model's.
     package init(shape: DecoderShape, weights: Int, threadCount: Int, options: ModelOptions) throws {
-        let limit = options.memoryLimit ?? HostMemory.limit / 5 * 4
+        let limit = options.effectiveMemoryLimit
         if let asked = options.contextLength, !(2...shape.contextLength).contains(asked) {
             throw ApusError(
                 .invalidArgument,
@@ -68,9 +68,9 @@ public struct MemoryPlan: Sendable {
         guard total <= limit else {
             throw ApusError(
                 .outOfMemory,
-                "the model needs \(ByteSize.text(total)): weights \(ByteSize.text(weights)), KV cache "
-                    + "\(ByteSize.text(keyValues)) for \(kvPositionCount) positions, buffers \(ByteSize.text(buffers)); "
-                    + "the limit is \(ByteSize.text(limit)): lower --context, use --kv q8_0, or raise --memory"
+                "the model needs \(ByteCount.text(total)): weights \(ByteCount.text(weights)), KV cache "
+                    + "\(ByteCount.text(keyValues)) for \(kvPositionCount) positions, buffers \(ByteCount.text(buffers)); "
+                    + "the limit is \(ByteCount.text(limit)): lower --context, use --kv q8_0, or raise --memory"
             )
         }
     }

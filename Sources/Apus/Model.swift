@@ -78,11 +78,11 @@ package struct LoadedModel {
         let source = try file.model()
         tokenizer = try file.tokenizer()
         let weights = source.weightByteCount(quantization: options.quantization, kernels: compute.kernels)
-        let limit = options.memoryLimit ?? HostMemory.limit / 5 * 4
+        let limit = options.effectiveMemoryLimit
         guard weights <= limit else {
             throw ApusError(
                 .outOfMemory,
-                "\(path): the weights need \(ByteSize.text(weights)), the limit is \(ByteSize.text(limit)): "
+                "\(path): the weights need \(ByteCount.text(weights)), the limit is \(ByteCount.text(limit)): "
                     + "take a smaller model or quantization, or raise --memory"
             )
         }

@@ -41,7 +41,7 @@ package struct ModelFacts {
 
     /// The element types, the largest share first.
     package var typeText: String {
-        byteCountsByType.map { "\($0.type) \(ByteSize.text($0.byteCount))" }.joined(separator: ", ")
+        byteCountsByType.map { "\($0.type) \(ByteCount.text($0.byteCount))" }.joined(separator: ", ")
     }
 
     /// What the model will take.

@@ -22,6 +22,9 @@ public struct ModelOptions: Sendable {
     /// The most prompt tokens of a step.
     package var chunkLength: Int?
 
+    /// `memoryLimit`, or its default.
+    package var effectiveMemoryLimit: Int { memoryLimit ?? HostMemory.limit / 5 * 4 }
+
     /// Creates options.
     public init(
         threadCount: Int? = nil,

@@ -57,19 +57,4 @@ package enum ByteSize {
         let bytes = (number * (unit?.factor ?? 1)).rounded()
         return bytes < 9e18 ? Int(bytes) : nil
     }
-
-    /// A size in the decimal unit that fits, for people: `98.4 MB`.
-    package static func text(_ byteCount: Int) -> String {
-        let units = ["B", "KB", "MB", "GB", "TB"]
-        var value = Double(byteCount)
-        var index = 0
-        while value >= 999.5, index < units.count - 1 {
-            value /= 1000
-            index += 1
-        }
-        if index == 0 { return "\(byteCount) B" }
-        let tenths = Int((value * 10).rounded())
-        return value >= 99.95
-            ? "\(Int(value.rounded())) \(units[index])" : "\(tenths / 10).\(tenths % 10) \(units[index])"
-    }
 }

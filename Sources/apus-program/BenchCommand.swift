@@ -101,7 +101,7 @@ private struct BenchReport {
             \(percent(bandwidthShare.median)) of the read limit
             limits   read \(number(readRate.median)) GB/s, 8-bit dots \(number(dotPeak)) GMAC/s, \
             float FMA \(number(fmaPeak)) GMAC/s
-            memory   \(ByteSize.text(peakResidentByteCount)) at most
+            memory   \(ByteCount.text(peakResidentByteCount)) at most
 
             """
     }

@@ -24,7 +24,7 @@ struct InfoCommand: ParsableCommand {
             ("tier", try KernelTier.fromEnvironment().rawValue),
             ("tiers", KernelTier.available.map(\.rawValue).joined(separator: ", ")),
             ("threads", "\(ProcessorCount.available)"),
-            ("memory_limit", ByteSize.text(HostMemory.limit)),
+            ("memory_limit", ByteCount.text(HostMemory.limit)),
             ("quant_types", ElementType.allCases.map(\.description).joined(separator: ", ")),
             ("architectures", ModelFile.supportedArchitectures.joined(separator: ", ")),
         ]

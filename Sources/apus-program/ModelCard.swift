@@ -29,10 +29,10 @@ struct ModelCard {
         switch plan {
         case .success(let plan):
             lines += "memory plan\n"
-            lines += "  weights         \(ByteSize.text(plan.weights))\n"
-            lines += "  KV cache        \(ByteSize.text(plan.keyValues)) for \(plan.kvPositionCount) positions\n"
-            lines += "  buffers         \(ByteSize.text(plan.buffers))\n"
-            lines += "  total           \(ByteSize.text(plan.total)) of \(ByteSize.text(plan.limit)) allowed\n"
+            lines += "  weights         \(ByteCount.text(plan.weights))\n"
+            lines += "  KV cache        \(ByteCount.text(plan.keyValues)) for \(plan.kvPositionCount) positions\n"
+            lines += "  buffers         \(ByteCount.text(plan.buffers))\n"
+            lines += "  total           \(ByteCount.text(plan.total)) of \(ByteCount.text(plan.limit)) allowed\n"
         case .failure(let error):
             lines += "memory plan       does not fit: \(error)\n"
         }
@@ -53,7 +53,7 @@ struct ModelCard {
             ("architecture", facts.architecture),
             ("parameters", facts.parameterText),
             ("types", facts.typeText),
-            ("size", ByteSize.text(facts.byteCount)),
+            ("size", ByteCount.text(facts.byteCount)),
             ("context", "\(facts.contextLength)"),
             ("vocabulary", "\(facts.vocabularySize)"),
             ("licence", licence ?? "not stated by the file"),

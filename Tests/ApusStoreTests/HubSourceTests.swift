@@ -91,7 +91,9 @@ private let sharedServer = Result { try HubServer() }
         let before = try server.requests(of: "always-dropping").count
         #expect(await message("hf:org/always-dropping").contains("gave up after"))
         let next = try server.requests(of: "always-dropping")[before...].first { $0.contains("storage") }
-        #expect(next?.contains("range=bytes=300000-") == true)
+        // A reset may take bytes with it that were sent but not yet read: the pull goes on from what it has.
+        let start = next?.split(separator: "range=bytes=").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+        #expect((1...300_000).contains(start))
     }
 
     @Test(arguments: ["no-ranges", "wrong-range", "range-refused"])
