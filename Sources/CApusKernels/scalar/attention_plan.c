@@ -3,8 +3,8 @@
 
 /// Up to this many (row, head) pairs a step's long contexts are split into spans; above it row tiles are units enough.
 #define SPLIT_LIMIT 512
-/// Enough units for 64 threads to balance.
-#define UNITS_WANTED 128
+/// Enough units for 32 threads to balance; more would widen the same keys more often.
+#define UNITS_WANTED 64
 #define TILE_ROWS_LEAST 24
 
 int64_t apus_kv_block_bytes(apus_kv_type type, int64_t kv_heads, int64_t head_dimension) {
@@ -71,7 +71,8 @@ apus_attend_unit apus_attend_unit_at(const apus_attention_args *args, int64_t un
     const apus_slice_plan *plan = &plans[low];
     int64_t group = args->query_heads / args->kv_heads, parts = plan->splits ? plan->spans : 1;
     int64_t index = unit - plan->first_unit;
-    int64_t part = index % parts, tile = index / parts % plan->tiles;
+    // The last rows see the most keys: they come first, so that threads end with small units.
+    int64_t part = index % parts, tile = plan->tiles - 1 - index / parts % plan->tiles;
     int64_t first_row = tile * plan->tile_rows, rows = args->slices[low].rows * group - first_row;
     return (apus_attend_unit){
         .slice = &args->slices[low],
