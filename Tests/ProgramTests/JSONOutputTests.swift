@@ -38,6 +38,7 @@ import Testing
             "2",
             "--repeat",
             "1",
+            "--no-kernels",
             "--json"
         )
         let fields = try fields(of: outcome)
