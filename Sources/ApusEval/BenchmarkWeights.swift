@@ -1,4 +1,4 @@
-package import ApusCore
+import ApusCore
 import ApusTensor
 
 #if canImport(Glibc)

@@ -51,6 +51,23 @@ import Testing
         #expect(try names(fields["decode_tps"]) == ["median", "min", "max"])
     }
 
+    @Test func benchWithoutAModelMeasuresEveryTypeOnEveryTier() async throws {
+        let fields = try fields(of: try await Program.run("bench", "--json"))
+        let tiers = try #require(try fields["kernels"]?.members()["tiers"]?.elements())
+        #expect(tiers.count >= 1)
+        for tier in tiers {
+            let types = try #require(try tier.members()["types"]?.elements())
+            #expect(types.count == ElementType.allCases.count)
+            for type in types {
+                #expect(
+                    try names(type) == [
+                        "type", "gmacs_1", "share_1", "gmacs_8", "share_8", "gmacs_512", "share_512", "read_gbps_1",
+                    ]
+                )
+            }
+        }
+    }
+
     @Test func perplexityHasItsFields() async throws {
         guard let model = Program.model else { return }
         let text = FileManager.default.temporaryDirectory.appending(path: "apus-perplexity-\(UUID()).txt")
