@@ -10,9 +10,9 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Measure prompt processing and decoding, and what share of the machine's limits they reach.",
         discussion: """
-            Decoding follows the prompt, computes every logit and alternates with the measurement of memory reads.
-            Then the matrix products of every element type are measured on every kernel tier this CPU has, in about ten
-            seconds; without a model only these.
+            Decoding follows the prompt, computes every logit and alternates with the measurement of memory reads. \
+            Then the matrix products of every element type are measured on every kernel tier this CPU has, in about \
+            ten seconds; without a model only these.
 
             Examples:
               apus bench
