@@ -58,14 +58,17 @@ package final class SpeedBenchmark {
     }
 
     /// Multiply-adds of the prompts: linear layers, attention, and one row of logits each.
+    ///
+    /// What is not computed, since only the last row's logits are wanted, is not counted.
     package var prefillMultiplyAdds: Double {
         let cost = model.model.cost
         let shape = model.model.shape
         let rows = Double(work.promptCount)
-        let attended = rows * (rows + 1) / 2
-        let perPosition = 2 * shape.queryHeadCount * shape.keyValues.headDimension * shape.keyValues.layerCount
-        return Double(work.batchCount)
-            * (Double(cost.blockMultiplyAdds) * rows + Double(cost.outputMultiplyAdds) + Double(perPosition) * attended)
+        let linear = Double(cost.blockMultiplyAdds - cost.wantedMultiplyAdds) * rows
+        let lastRow = Double(cost.wantedMultiplyAdds + cost.outputMultiplyAdds)
+        let attended = rows * (rows + 1) / 2 * Double(shape.keyValues.layerCount - 1) + rows
+        let perPosition = 2 * Double(shape.queryHeadCount * shape.keyValues.headDimension)
+        return Double(work.batchCount) * (linear + lastRow + perPosition * attended)
     }
 
     /// The share of the peak that a prefill rate comes to: of 8-bit dot products for quantized models, else of FMAs.

@@ -63,10 +63,13 @@ package struct Attention {
     }
 
     /// The layer's matrices.
-    package var matrices: [PackedMatrix] { projections.matrices + output.matrices }
+    package var matrices: [PackedMatrix] { projections.matrices + outputMatrices }
 
-    /// hidden += attention(input).
-    package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
+    /// The matrices behind the attended values.
+    package var outputMatrices: [PackedMatrix] { output.matrices }
+
+    /// Projects the step's rows; stores their keys and values and leaves their queries in the step.
+    package func project(_ input: MatmulInput, _ step: StepContext) {
         let qkv = step.projections.columns(0..<geometry.projectionWidth)
         projections(input, into: qkv, step)
         let query = qkv.columns(0..<geometry.queryWidth)
@@ -81,9 +84,14 @@ package struct Attention {
             style: rotaryStyle
         )
         step.storage.append(keys: keys, values: values, layer: layer)
+    }
+
+    /// hidden += attention of the projected queries.
+    package func attend(addingTo hidden: FloatRows, _ step: StepContext) {
+        let query = step.projections.columns(0..<geometry.queryWidth)
         let attended = step.attended.columns(0..<geometry.queryWidth)
         step.storage.attend(query: query, output: attended, layer: layer, scale: geometry.scale, window: window)
-        output(attended, addingTo: hidden, step)
+        output(MatmulInput(attended), addingTo: hidden, step)
     }
 }
 
@@ -100,7 +108,7 @@ package struct OutputProjection {
     /// The projection's matrix.
     package var matrices: [PackedMatrix] { linear.matrices }
 
-    package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
+    package func callAsFunction(_ input: MatmulInput, addingTo hidden: FloatRows, _ step: StepContext) {
         guard let postNorm else {
             linear(input, into: hidden, accumulates: true, step)
             return

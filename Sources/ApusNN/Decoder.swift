@@ -61,6 +61,8 @@ public struct DecoderCost: Sendable {
     public internal(set) var weightByteCount = 0
     /// Multiply-adds of one row in all blocks.
     public internal(set) var blockMultiplyAdds = 0
+    /// Of these, the ones only rows with wanted logits need: the last block behind its keys and values.
+    public internal(set) var wantedMultiplyAdds = 0
     /// Multiply-adds of one row in the output matrix.
     public internal(set) var outputMultiplyAdds = 0
     /// Whether most multiply-adds are on 8-bit codes.
@@ -84,12 +86,18 @@ package struct DecoderBlock {
     /// The layer's matrices.
     package var matrices: [PackedMatrix] { attention.matrices + mlp.matrices }
 
-    package func callAsFunction(_ hidden: FloatRows, _ step: StepContext) {
-        let normalized = step.normalized.columns(0..<hidden.width)
-        attentionNorm(hidden, into: normalized, step)
-        attention(normalized, addingTo: hidden, step)
-        mlpNorm(hidden, into: normalized, step)
-        mlp(normalized, addingTo: hidden, step)
+    /// The matrices behind the keys and values.
+    package var wantedMatrices: [PackedMatrix] { attention.outputMatrices + mlp.matrices }
+
+    /// Runs the layer over the step's rows.
+    /// - Parameter narrows: in the last layer, go on with the wanted rows once keys and values are stored: nobody reads
+    ///   the others' results.
+    package func callAsFunction(_ step: StepContext, narrows: Bool) {
+        attention.project(attentionNorm.whenRead(step.hidden, into: step.normalized, step), step)
+        if narrows { step.narrowToWantedRows() }
+        guard step.hidden.rowCount > 0 else { return }
+        attention.attend(addingTo: step.hidden, step)
+        mlp(mlpNorm.whenRead(step.hidden, into: step.normalized, step), addingTo: step.hidden, step)
     }
 }
 
@@ -133,6 +141,7 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
             cost.weightByteCount += matrix.byteCount
             if matrix.type.blockLength > 1 { quantizedMultiplyAdds += multiplyAdds }
         }
+        cost.wantedMultiplyAdds = blocks.last?.wantedMatrices.reduce(0) { $0 + $1.outputCount * $1.inputCount } ?? 0
         for matrix in output.matrices {
             cost.outputMultiplyAdds += matrix.outputCount * matrix.inputCount
             cost.weightByteCount += matrix.byteCount
@@ -145,12 +154,11 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
         let hidden = step.hidden
         for (row, token) in step.plan.tokens.enumerated() { embedding.decode(Int(token), into: hidden, at: row) }
         if let embeddingScale { step.compute.scale(hidden, by: embeddingScale) }
-        for block in blocks { block(hidden, step) }
-        step.gatherWantedRows()
-        norm(step.wanted, into: step.wanted, step)
+        for (index, block) in blocks.enumerated() { block(step, narrows: index == blocks.count - 1) }
+        norm(step.hidden, into: step.wanted, step)
     }
 
     package func forwardOutput(_ step: StepContext) {
-        output(step.wanted, into: step.logits, step)
+        output(MatmulInput(step.wanted), into: step.logits, step)
     }
 }

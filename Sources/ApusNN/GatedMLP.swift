@@ -17,12 +17,12 @@ package struct GatedMLP {
     package var matrices: [PackedMatrix] { gateUp.matrices + down.matrices }
 
     /// hidden += mlp(input).
-    package func callAsFunction(_ input: FloatRows, addingTo hidden: FloatRows, _ step: StepContext) {
+    package func callAsFunction(_ input: MatmulInput, addingTo hidden: FloatRows, _ step: StepContext) {
         let both = step.gateUp.columns(0..<gateUp.outputWidth)
         gateUp(input, into: both, step)
         let gate = both.columns(0..<gateUp.outputWidth / 2)
         let up = both.columns(gateUp.outputWidth / 2..<gateUp.outputWidth)
-        step.compute.gate(gate, up, activation: activation, into: gate)
-        down(gate, addingTo: hidden, step)
+        let gated = step.compute.gate(gate, up, activation: activation, into: gate)
+        down(MatmulInput(gated), addingTo: hidden, step)
     }
 }

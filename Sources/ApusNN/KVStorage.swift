@@ -17,6 +17,9 @@ public protocol KVStorage: AnyObject {
     /// Stores the step's keys and values, both rows x heads x dimension after RoPE, in a layer.
     func append(keys: FloatRows, values: FloatRows, layer: Int)
 
+    /// From here to the end of the step, queries are only those of the rows whose logits are wanted.
+    func narrowToWantedRows(_ plan: borrowing StepPlan)
+
     /// Attention of the step's queries over a layer, into `output` (both rows x query heads x dimension).
     /// - Parameters:
     ///   - scale: what scores are multiplied by.
@@ -66,6 +69,11 @@ public final class BlockKVStorage: KVStorage {
         for slice in plan.slices {
             blocks.addSlice(rowCount: slice.rows.count, position: slice.position, blocks: plan.blocks[slice.blocks])
         }
+    }
+
+    /// Keeps the wanted rows of the plan's slices.
+    public func narrowToWantedRows(_ plan: borrowing StepPlan) {
+        for (index, slice) in plan.slices.enumerated() { blocks.keepLastRows(slice.logitsCount, ofSlice: index) }
     }
 
     /// Stores the step's keys and values in a layer.

@@ -37,15 +37,16 @@ package struct FusedLinear {
 
     /// output (rows x outputWidth) = input times the matrices, or is increased by it with `accumulates`.
     package func callAsFunction(
-        _ input: FloatRows,
+        _ input: MatmulInput,
         into output: FloatRows,
         accumulates: Bool = false,
         _ step: StepContext
     ) {
-        precondition(input.rowCount == output.rowCount && output.width == outputWidth && input.width == inputWidth)
+        precondition(input.rows.rowCount == output.rowCount)
+        precondition(output.width == outputWidth && input.rows.width == inputWidth)
         let workspace = step.panels
         workspace.discard()
-        var group = MatmulGroup()
+        var group = MatmulGroup(rowCount: output.rowCount)
         var column = 0
         for part in parts {
             group.append(
@@ -57,6 +58,6 @@ package struct FusedLinear {
             )
             column += part.matrix.outputCount
         }
-        step.compute.matmul(group, rows: input.rowCount)
+        step.compute.matmul(group)
     }
 }

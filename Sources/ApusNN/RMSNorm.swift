@@ -17,15 +17,32 @@ package struct RMSNorm {
         accumulates: Bool = false,
         _ step: StepContext
     ) {
+        step.compute.run(operation(input, into: output, accumulates: accumulates, step))
+    }
+
+    /// norm(input), made when a matmul reads it.
+    package func whenRead(_ input: FloatRows, into output: FloatRows, _ step: StepContext) -> MatmulInput {
+        MatmulInput(operation(input, into: output, accumulates: false, step))
+    }
+
+    private func operation(_ input: FloatRows, into output: FloatRows, accumulates: Bool, _ step: StepContext)
+        -> RowOperation
+    {
         precondition(input.width == weight.count)
-        step.compute.rmsNorm(input, weight: weight.base, epsilon: epsilon, into: output, accumulates: accumulates)
+        return step.compute.rmsNorm(
+            input,
+            weight: weight.base,
+            epsilon: epsilon,
+            into: output,
+            accumulates: accumulates
+        )
     }
 
     /// Normalizes each head of each row in place: `rows` is rows x heads x weight.count.
     package func heads(_ rows: FloatRows, _ step: StepContext) {
         for first in stride(from: 0, to: rows.width, by: weight.count) {
             let head = rows.columns(first..<first + weight.count)
-            step.compute.rmsNorm(head, weight: weight.base, epsilon: epsilon, into: head)
+            step.compute.run(operation(head, into: head, accumulates: false, step))
         }
     }
 }

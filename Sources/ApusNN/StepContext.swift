@@ -16,6 +16,7 @@ public final class StepContext {
     /// The step at hand, empty between steps: a second owner would make the scheduler's next change a copy.
     package private(set) var plan: StepPlan
     private let noPlan = StepPlan(rowCapacity: 0, sliceCapacity: 0, blockCapacity: 0)
+    private var rowCount = 0
     private var logitsRowCount = 0
     package let rotaryTables: [RotaryTable]
     package let panels: Panels
@@ -110,6 +111,7 @@ public final class StepContext {
     private func begin(_ plan: StepPlan) {
         precondition(plan.tokens.count <= rowCapacity && plan.logitsRowCount <= logitsCapacity)
         self.plan = plan
+        rowCount = plan.tokens.count
         logitsRowCount = plan.logitsRowCount
         for slice in plan.slices {
             for (offset, row) in slice.rows.enumerated() { positions[row] = Int32(slice.position + offset) }
@@ -118,9 +120,9 @@ public final class StepContext {
         storage.beginStep(plan)
     }
 
-    private var rows: Range<Int> { 0..<plan.tokens.count }
+    private var rows: Range<Int> { 0..<rowCount }
 
-    /// The residual stream, a row per token.
+    /// The residual stream, a row per token; from the last layer's attention on, a row per wanted token.
     package var hidden: FloatRows { buffers.hidden[rows] }
     package var normalized: FloatRows { buffers.normalized[rows] }
     package var projections: FloatRows { buffers.projections[rows] }
@@ -132,14 +134,19 @@ public final class StepContext {
     /// The wanted rows' hidden states, in the plan's order.
     package var wanted: FloatRows { buffers.wanted[0..<logitsRowCount] }
 
-    /// Copies the residual rows whose logits are wanted side by side into `wanted`.
-    package func gatherWantedRows() {
-        let wanted = wanted
+    /// Goes on with the rows whose logits are wanted: their residuals and queries move together, in the plan's order,
+    /// and become the step's rows.
+    package func narrowToWantedRows() {
+        guard logitsRowCount < rowCount else { return }
         for slice in plan.slices {
             for offset in 0..<slice.logitsCount {
+                // Rows only move up, in order: none is overwritten before it is read.
                 let row = slice.rows.upperBound - slice.logitsCount + offset
-                wanted.copyRow(row, of: buffers.hidden, to: slice.firstLogitsRow + offset)
+                buffers.hidden.copyRow(row, of: buffers.hidden, to: slice.firstLogitsRow + offset)
+                buffers.projections.copyRow(row, of: buffers.projections, to: slice.firstLogitsRow + offset)
             }
         }
+        rowCount = logitsRowCount
+        storage.narrowToWantedRows(plan)
     }
 }

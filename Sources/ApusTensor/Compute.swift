@@ -40,39 +40,45 @@ public final class Compute {
 
     // MARK: Linear layers
 
-    /// Turns rows into the panels that matrices read.
-    package func prepare(_ input: FloatRows, as kind: apus_activation, into panels: UnsafeMutableRawPointer) {
-        let arguments = apus_prepare_args(
-            input: input.base,
-            input_stride: Int64(input.stride),
-            rows: Int64(input.rowCount),
-            inputs: Int64(input.width),
-            panels: panels
-        )
+    /// Turns rows into the panels that matrices read, panel by panel: rows an operation makes first are still in the
+    /// cache when they are read.
+    package func prepare(_ input: MatmulInput, as kind: apus_activation, into panels: UnsafeMutableRawPointer) {
+        let rows = input.rows
+        let prepare = kernels.raw.pointee.linear.prepare
         let panelRows = Int(apus_panel_rows(kind))
-        let kernel =
-            kind == APUS_ACTIVATION_Q8 ? kernels.raw.pointee.linear.prepare.0 : kernels.raw.pointee.linear.prepare.1
-        let panelCount = (input.rowCount + panelRows - 1) / panelRows
-        elementwise(kernel, arguments, rows: panelCount, width: panelRows * input.width)
+        let job = PrepareJob(
+            operation: input.operation,
+            kernel: kind == APUS_ACTIVATION_Q8 ? prepare.0 : prepare.1,
+            arguments: apus_prepare_args(
+                input: rows.base,
+                input_stride: Int64(rows.stride),
+                rows: Int64(rows.rowCount),
+                inputs: Int64(rows.width),
+                panels: panels
+            ),
+            panelRows: Int64(panelRows)
+        )
+        let panelCount = (rows.rowCount + panelRows - 1) / panelRows
+        elementwise(prepareJobKernel, job, rows: panelCount, width: panelRows * rows.width)
     }
 
     /// Several matrices with one input, as one operation: their tiles form one list of units.
-    package func matmul(_ group: borrowing MatmulGroup, rows: Int) {
+    package func matmul(_ group: borrowing MatmulGroup) {
         // Up to eight rows a matmul streams its weights; above, it computes.
-        let split: WorkSplit = rows <= 8 ? .runs : .claims(grain: 4)
-        pool.run(matmulGroupKernel, group, count: group.tileCount, split: split)
+        let split: WorkSplit = group.rowCount <= 8 ? .runs : .claims(grain: 4)
+        pool.run(matmulGroupKernel, group, count: group.unitCount, split: split)
     }
 
     // MARK: Elementwise
 
-    /// output = RMS-normalized input times weight; added to output with `accumulates`.
+    /// output = RMS-normalized input times weight, or is increased by it with `accumulates`.
     package func rmsNorm(
         _ input: FloatRows,
         weight: UnsafePointer<Float>,
         epsilon: Float,
         into output: FloatRows,
         accumulates: Bool = false
-    ) {
+    ) -> RowOperation {
         precondition(input.rowCount == output.rowCount && input.width == output.width)
         let arguments = apus_rms_norm_args(
             input: input.base,
@@ -84,11 +90,16 @@ public final class Compute {
             epsilon: epsilon,
             accumulates: accumulates ? 1 : 0
         )
-        elementwise(kernels.raw.pointee.elementwise.rms_norm, arguments, rows: input.rowCount, width: input.width)
+        return RowOperation(output: output, work: .rmsNorm(kernels.raw.pointee.elementwise.rms_norm, arguments))
     }
 
     /// output = activation(gate) times up.
-    package func gate(_ gate: FloatRows, _ up: FloatRows, activation: GateActivation, into output: FloatRows) {
+    package func gate(
+        _ gate: FloatRows,
+        _ up: FloatRows,
+        activation: GateActivation,
+        into output: FloatRows
+    ) -> RowOperation {
         precondition(gate.rowCount == up.rowCount && gate.width == up.width)
         precondition(gate.rowCount == output.rowCount && gate.width == output.width)
         let arguments = apus_gate_args(
@@ -101,7 +112,12 @@ public final class Compute {
             length: Int64(gate.width)
         )
         let table = kernels.raw.pointee.elementwise.gate
-        elementwise(activation == .silu ? table.0 : table.1, arguments, rows: gate.rowCount, width: gate.width)
+        return RowOperation(output: output, work: .gate(activation == .silu ? table.0 : table.1, arguments))
+    }
+
+    /// Runs an operation over all its rows.
+    package func run(_ operation: RowOperation) {
+        elementwise(rowOperationKernel, operation, rows: operation.output.rowCount, width: operation.output.width)
     }
 
     /// Multiplies every element by a factor.
@@ -138,6 +154,70 @@ public final class Compute {
         )
         elementwise(kernels.raw.pointee.elementwise.rope, arguments, rows: rows.rowCount, width: rows.width)
     }
+}
+
+/// An elementwise operation, described but not run: a matmul runs it on the rows that it is about to read.
+package struct RowOperation: BitwiseCopyable {
+    fileprivate enum Work: BitwiseCopyable {
+        case rmsNorm(apus_range_kernel, apus_rms_norm_args)
+        case gate(apus_range_kernel, apus_gate_args)
+    }
+
+    /// Where the results go.
+    package let output: FloatRows
+    fileprivate let work: Work
+
+    /// Runs the rows `begin ..< end`.
+    fileprivate func run(_ begin: Int64, _ end: Int64, _ scratch: UnsafeMutableRawPointer) {
+        switch work {
+        case .rmsNorm(let kernel, let arguments): withUnsafePointer(to: arguments) { kernel($0, begin, end, scratch) }
+        case .gate(let kernel, let arguments): withUnsafePointer(to: arguments) { kernel($0, begin, end, scratch) }
+        }
+    }
+}
+
+private let rowOperationKernel: apus_range_kernel = { arguments, begin, end, scratch in
+    arguments.assumingMemoryBound(to: RowOperation.self).pointee.run(begin, end, scratch)
+}
+
+/// The rows a matmul reads: as they stand, or as an operation makes them.
+package struct MatmulInput {
+    package let rows: FloatRows
+    fileprivate let operation: RowOperation?
+
+    /// Rows as they stand.
+    package init(_ rows: FloatRows) {
+        self.rows = rows
+        operation = nil
+    }
+
+    /// What `operation` makes, once.
+    package init(_ operation: RowOperation) {
+        rows = operation.output
+        self.operation = operation
+    }
+
+    /// The rows once their operation has run.
+    package var made: MatmulInput { MatmulInput(rows) }
+}
+
+/// An operation and the panels made of its rows.
+private struct PrepareJob: BitwiseCopyable {
+    let operation: RowOperation?
+    let kernel: apus_range_kernel
+    let arguments: apus_prepare_args
+    let panelRows: Int64
+
+    func run(_ begin: Int64, _ end: Int64, _ scratch: UnsafeMutableRawPointer) {
+        for panel in begin..<end {
+            operation?.run(panel * panelRows, min((panel + 1) * panelRows, arguments.rows), scratch)
+            withUnsafePointer(to: arguments) { kernel($0, panel, panel + 1, scratch) }
+        }
+    }
+}
+
+private let prepareJobKernel: apus_range_kernel = { arguments, begin, end, scratch in
+    arguments.assumingMemoryBound(to: PrepareJob.self).pointee.run(begin, end, scratch)
 }
 
 /// The activation of a gated MLP.
@@ -182,20 +262,42 @@ package struct RotaryTable {
 }
 
 /// Up to three matrices that read the same prepared rows.
+///
+/// A unit is a tile of outputs for a block of rows. All tiles of a block come before the next block: its panels stay in
+/// the second-level cache while the weights pass by.
 package struct MatmulGroup: BitwiseCopyable {
     fileprivate struct Part: BitwiseCopyable {
         let arguments: apus_matmul_args
         let kernel: apus_range_kernel
+        let activation: apus_activation
         let tileCount: Int
+
+        /// The arguments for the rows from `first` on, at most `count`.
+        func arguments(first: Int, count: Int) -> apus_matmul_args {
+            var arguments = arguments
+            arguments.rows = min(Int64(count), arguments.rows - Int64(first))
+            arguments.panels += Int(apus_activation_bytes(activation, Int64(first), arguments.inputs))
+            arguments.output += first * Int(arguments.output_stride)
+            return arguments
+        }
     }
 
+    /// Whole panels, and whole cache lines, of every kind of activation.
+    private static let blockRowCount = 288
+
+    /// Rows of the output.
+    package let rowCount: Int
     private var first: Part?
     private var second: Part?
     private var third: Part?
-    package private(set) var tileCount = 0
+    private var tileCount = 0
     private var partCount = 0
 
-    package init() {}
+    package init(rowCount: Int) {
+        self.rowCount = rowCount
+    }
+
+    fileprivate var unitCount: Int { (rowCount + Self.blockRowCount - 1) / Self.blockRowCount * tileCount }
 
     /// Adds a matrix: `output` gets (or, accumulating, is increased by) its product with the prepared rows.
     package mutating func append(
@@ -205,20 +307,21 @@ package struct MatmulGroup: BitwiseCopyable {
         bias: UnsafePointer<Float>?,
         accumulates: Bool
     ) {
-        precondition(output.width == matrix.outputCount)
+        precondition(output.width == matrix.outputCount && output.rowCount == rowCount)
         let part = Part(
             arguments: apus_matmul_args(
                 weights: UnsafeRawPointer(matrix.weights),
                 outputs: Int64(matrix.outputCount),
                 inputs: Int64(matrix.inputCount),
                 panels: panels,
-                rows: Int64(output.rowCount),
+                rows: Int64(rowCount),
                 output: output.base,
                 output_stride: Int64(output.stride),
                 bias: bias,
                 accumulates: accumulates ? 1 : 0
             ),
             kernel: matrix.format.matmul,
+            activation: matrix.format.activation,
             tileCount: matrix.tileCount
         )
         switch partCount {
@@ -231,21 +334,31 @@ package struct MatmulGroup: BitwiseCopyable {
         tileCount += matrix.tileCount
     }
 
-    /// Runs the tiles `begin ..< end` of the joint list.
+    /// Runs the units `begin ..< end`.
     fileprivate func run(_ begin: Int, _ end: Int, scratch: UnsafeMutableRawPointer) {
-        var offset = 0
-        run(first, &offset, begin, end, scratch)
-        run(second, &offset, begin, end, scratch)
-        run(third, &offset, begin, end, scratch)
+        for block in begin / tileCount...(end - 1) / tileCount {
+            let tiles = max(begin - block * tileCount, 0)..<min(end - block * tileCount, tileCount)
+            var offset = 0
+            run(first, block, &offset, tiles, scratch)
+            run(second, block, &offset, tiles, scratch)
+            run(third, block, &offset, tiles, scratch)
+        }
     }
 
-    private func run(_ part: Part?, _ offset: inout Int, _ begin: Int, _ end: Int, _ scratch: UnsafeMutableRawPointer) {
+    private func run(
+        _ part: Part?,
+        _ block: Int,
+        _ offset: inout Int,
+        _ tiles: Range<Int>,
+        _ scratch: UnsafeMutableRawPointer
+    ) {
         guard let part else { return }
-        let lower = max(begin - offset, 0)
-        let upper = min(end - offset, part.tileCount)
+        let lower = max(tiles.lowerBound - offset, 0)
+        let upper = min(tiles.upperBound - offset, part.tileCount)
         offset += part.tileCount
         guard lower < upper else { return }
-        withUnsafePointer(to: part.arguments) { part.kernel($0, Int64(lower), Int64(upper), scratch) }
+        let arguments = part.arguments(first: block * Self.blockRowCount, count: Self.blockRowCount)
+        withUnsafePointer(to: arguments) { part.kernel($0, Int64(lower), Int64(upper), scratch) }
     }
 }
 

@@ -1,7 +1,7 @@
 /// Rows of floats in an arena: the shape every activation has.
 ///
 /// A view, not an owner: it is valid as long as the arena it came from. Whoever keeps one keeps the arena too.
-public struct FloatRows {
+public struct FloatRows: BitwiseCopyable {
     package let base: UnsafeMutablePointer<Float>
     /// Number of rows.
     public let rowCount: Int

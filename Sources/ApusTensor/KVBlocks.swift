@@ -147,6 +147,18 @@ package final class KVBlocks {
         rowCount += count
     }
 
+    /// Attention from here on is for the last `count` rows of a slice.
+    ///
+    /// Slices are narrowed in order, all of them.
+    package func keepLastRows(_ count: Int, ofSlice index: Int) {
+        precondition(index < sliceCount && count <= Int(slices[index].rows))
+        if index == 0 { rowCount = 0 }
+        slices[index].position += slices[index].rows - Int64(count)
+        slices[index].rows = Int64(count)
+        rowSlices[index] = rowCount
+        rowCount += count
+    }
+
     /// Stores the step's keys and values (rows x heads x dimension, after RoPE) in one layer.
     package func append(keys: FloatRows, values: FloatRows, layer: Int, compute: Compute) {
         precondition(layer < shape.layerCount && keys.rowCount == rowCount && values.rowCount == rowCount)

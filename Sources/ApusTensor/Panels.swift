@@ -53,13 +53,14 @@ package final class Panels {
     }
 
     /// The panels of `input` that `matrix` reads.
-    package func panels(for matrix: PackedMatrix, of input: FloatRows, compute: Compute) -> UnsafeRawPointer {
+    package func panels(for matrix: PackedMatrix, of input: MatmulInput, compute: Compute) -> UnsafeRawPointer {
+        let isMade = hasQuantized || hasFloat
         if matrix.format.activation == APUS_ACTIVATION_Q8 {
-            if !hasQuantized { compute.prepare(input, as: APUS_ACTIVATION_Q8, into: quantized) }
+            if !hasQuantized { compute.prepare(isMade ? input.made : input, as: APUS_ACTIVATION_Q8, into: quantized) }
             hasQuantized = true
             return UnsafeRawPointer(quantized)
         }
-        if !hasFloat { compute.prepare(input, as: APUS_ACTIVATION_F32, into: float) }
+        if !hasFloat { compute.prepare(isMade ? input.made : input, as: APUS_ACTIVATION_F32, into: float) }
         hasFloat = true
         return UnsafeRawPointer(float)
     }

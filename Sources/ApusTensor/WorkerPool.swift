@@ -65,6 +65,8 @@ private struct Job {
     let runLength: Int
     let firstShared: Int
     let count: Int
+    /// Claims of `grain` units; those after them take half, so that all threads end together.
+    let fullClaims: Int
     let grain: Int
 
     init(
@@ -87,6 +89,16 @@ private struct Job {
             self.grain = grain
         }
         firstShared = runLength * threadCount
+        fullClaims = max(0, (count - firstShared) / grain - threadCount)
+    }
+
+    /// The units of a claim; empty when there are none left.
+    func units(ofClaim claim: Int) -> Range<Int> {
+        let rest = max(0, claim - fullClaims)
+        let half = (grain + 1) / 2
+        let begin = firstShared + (claim - rest) * grain + rest * half
+        guard begin < count else { return count..<count }
+        return begin..<min(begin + (claim < fullClaims ? grain : half), count)
     }
 }
 
@@ -99,7 +111,7 @@ private final class Shared: @unchecked Sendable {
     private let threadCount: Int
     private var job: Job?
     private let generation = Atomic<Int>(0)
-    private let next = Atomic<Int>(0)
+    private let nextClaim = Atomic<Int>(0)
     private let finished = Atomic<Int>(0)
     private let sleepers = Atomic<Int>(0)
     private let isStopping = Atomic<Bool>(false)
@@ -143,7 +155,7 @@ private final class Shared: @unchecked Sendable {
 
     func run(_ job: Job) {
         self.job = job
-        next.store(job.firstShared, ordering: .relaxed)
+        nextClaim.store(0, ordering: .relaxed)
         finished.store(0, ordering: .relaxed)
         publish()
         work(job, thread: 0)
@@ -171,9 +183,9 @@ private final class Shared: @unchecked Sendable {
             job.kernel(job.arguments, Int64(begin), Int64(begin + job.runLength), scratch)
         }
         while true {
-            let begin = next.add(job.grain, ordering: .relaxed).oldValue
-            guard begin < job.count else { return }
-            job.kernel(job.arguments, Int64(begin), Int64(min(begin + job.grain, job.count)), scratch)
+            let units = job.units(ofClaim: nextClaim.add(1, ordering: .relaxed).oldValue)
+            guard !units.isEmpty else { return }
+            job.kernel(job.arguments, Int64(units.lowerBound), Int64(units.upperBound), scratch)
         }
     }
 

@@ -18,7 +18,7 @@
 
 #include "linear_unpack.h"
 
-#define APUS_CHUNK_GROUPS 8      ///< groups of 32 inputs unpacked at a time
+#define APUS_CHUNK_GROUPS 12     ///< groups of 32 inputs unpacked at a time
 #define APUS_FEW_ROWS 8          ///< up to so many rows stay in registers
 #define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
 #define APUS_PREFETCH_BYTES 8192
@@ -40,9 +40,12 @@ typedef struct arithmetic {
 typedef struct unpacked_chunk {
     weight_group *weights;
     int64_t sets, first_group, groups;
+    int64_t column;  ///< the first of these vectors of outputs
+    int is_last;     ///< 1: the sums are results
 } unpacked_chunk;
 
-/// Adds a chunk to the sums [set][row][column of the set] of the rows from `first` up to `last`.
+/// Adds a chunk to the sums [set][row][column of the set] of the rows from `first` up to `last`; stores the results of
+/// the last.
 typedef void (*panel_kernel)(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
                              int64_t last);
 
@@ -239,24 +242,48 @@ APUS_INLINE void multiply_sets(vfloat *sums, int columns, int count, unpacked_ch
     }
 }
 
+/// Rows of the output lie pages apart: fetched before they are stored to, while there is work to hide it behind.
+APUS_INLINE void prefetch_outputs(unpacked_chunk chunk, const apus_matmul_args *args, int columns, int64_t first,
+                                  int64_t rows) {
+    for (int64_t row = first; row < first + rows; row++) {
+        float *output = args->output + row * args->output_stride + chunk.column * APUS_LANES;
+        for (int64_t i = 0; i < chunk.sets * columns; i++) { __builtin_prefetch(output + i * APUS_LANES, 1, 3); }
+    }
+}
+
+/// Stores the sums of a panel's rows while they are in the first-level cache.
+APUS_INLINE void store_panel(const vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
+                             int64_t first, int64_t rows, int64_t set_stride) {
+    for (int64_t row = 0; row < rows; row++) {
+        for (int64_t set = 0; set < chunk.sets; set++) {
+            for (int i = 0; i < columns; i++) {
+                store_sum(args, first + row, (chunk.column + set * columns + i) * APUS_LANES,
+                          sums[set * set_stride + row * columns + i]);
+            }
+        }
+    }
+}
+
 APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
                                  int64_t first, int64_t last, arithmetic how) {
     int64_t set_stride = (last - first) * columns;
     for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
         int64_t rows = args->rows - start < APUS_PANEL_ROWS ? args->rows - start : APUS_PANEL_ROWS;
+        if (chunk.is_last) { prefetch_outputs(chunk, args, columns, start, rows); }
         const uint8_t *panel = (const uint8_t *)args->panels +
             (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
         int64_t row = 0;
-#define ROWS(count)                                                                        \
-    for (; row + count <= rows; row += count) {                                            \
-        multiply_sets(sums, columns, count, chunk, panel, rows, row, set_stride, how);     \
-        sums += count * columns;                                                           \
+#define ROWS(count)                                                                                              \
+    for (; row + count <= rows; row += count) {                                                                  \
+        multiply_sets(sums + row * columns, columns, count, chunk, panel, rows, row, set_stride, how);           \
     }
         if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) { ROWS(APUS_ROWS) }
         ROWS(APUS_ROWS_PER_16)
         ROWS(2)
         ROWS(1)
 #undef ROWS
+        if (chunk.is_last) { store_panel(sums, columns, chunk, args, start, rows, set_stride); }
+        sums += rows * columns;
     }
 }
 
@@ -281,6 +308,12 @@ APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int
     }
 }
 
+/// The size of about equal parts of `count`, at most `most` each.
+APUS_INLINE int64_t apus_even_share(int64_t count, int64_t most) {
+    int64_t parts = (count + most - 1) / most;
+    return (count + parts - 1) / parts;
+}
+
 /// `sets` times `columns` vectors of outputs from `column`, rows from `first`.
 APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, int columns, int64_t sets,
                                   int64_t first, void *scratch, vector_format format, tile_sizes sizes) {
@@ -288,22 +321,17 @@ APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, 
     vfloat *sums = (vfloat *)(weights + APUS_CHUNK_GROUPS * columns * sets);
     int64_t rows = args->rows - first < APUS_ROWS_AT_ONCE ? args->rows - first : APUS_ROWS_AT_ONCE;
     int64_t all_blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
-    int64_t step = APUS_CHUNK_GROUPS / sizes.groups_per_block;
+    int64_t step = apus_even_share(all_blocks, APUS_CHUNK_GROUPS / sizes.groups_per_block);
     memset(sums, 0, (size_t)(rows * columns * sets) * sizeof(vfloat));
     for (int64_t block = 0; block < all_blocks; block += step) {
         int64_t blocks = all_blocks - block < step ? all_blocks - block : step;
-        unpacked_chunk chunk = {weights, sets, block * sizes.groups_per_block, blocks * sizes.groups_per_block};
+        unpacked_chunk chunk = {weights, sets, block * sizes.groups_per_block, blocks * sizes.groups_per_block,
+                                column, block + blocks == all_blocks};
         for (int64_t set = 0; set < sets; set++) {
             unpack_set(weights + set * chunk.groups * columns, args, column + set * columns, columns, block, blocks,
                        format, sizes);
         }
         (columns == 1 ? format.one_column : format.all_columns)(sums, chunk, args, first, first + rows);
-    }
-    for (int64_t i = 0; i < sets * columns; i++) {
-        for (int64_t row = 0; row < rows; row++) {
-            vfloat sum = sums[(i / columns * rows + row) * columns + i % columns];
-            store_sum(args, first + row, (column + i) * APUS_LANES, sum);
-        }
     }
 }
 

@@ -27,7 +27,9 @@ import Darwin
         let weight = Vector((0..<width).map { Float($0) / 16 - 1 }, arena: arena)
         let output = arena.allocateRows(5, width: width)
         for accumulates in [false, true] {
-            compute.rmsNorm(input, weight: weight.base, epsilon: 1e-3, into: output, accumulates: accumulates)
+            compute.run(
+                compute.rmsNorm(input, weight: weight.base, epsilon: 1e-3, into: output, accumulates: accumulates)
+            )
         }
         for row in 0..<5 {
             let x = input.row(row).map { Double($0) }
@@ -49,7 +51,7 @@ import Darwin
             for (index, edge) in [Float(0), 100, -100, 30, -30, 1e-20].enumerated() { span[index] = edge }
         }
         let output = arena.allocateRows(3, width: 77)
-        compute.gate(gate, up, activation: activation, into: output)
+        compute.run(compute.gate(gate, up, activation: activation, into: output))
         for row in 0..<3 {
             for (found, (g, u)) in zip(output.row(row), zip(gate.row(row), up.row(row))) {
                 let x = Double(g)

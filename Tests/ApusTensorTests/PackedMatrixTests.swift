@@ -75,15 +75,15 @@ import Testing
                 input.withRow(row) { span in for index in span.indices { span[index] = random.float() } }
             }
             let panels = Panels(inputs: inputs, rowCapacity: rowCount, arena: arena)
-            var group = MatmulGroup()
+            var group = MatmulGroup(rowCount: rowCount)
             group.append(
                 sample.matrix,
-                panels: panels.panels(for: sample.matrix, of: input, compute: compute),
+                panels: panels.panels(for: sample.matrix, of: MatmulInput(input), compute: compute),
                 output: output,
                 bias: bias.base,
                 accumulates: false
             )
-            compute.matmul(group, rows: rowCount)
+            compute.matmul(group)
             for row in 0..<rowCount {
                 let (x, y) = (input.row(row), output.row(row))
                 for (index, weights) in sample.rows.enumerated() {

@@ -36,6 +36,11 @@ package final class FloatKVStorage: KVStorage {
         }
     }
 
+    package func narrowToWantedRows(_ plan: borrowing StepPlan) {
+        let all = rows
+        rows = plan.slices.flatMap { all[($0.rows.upperBound - $0.logitsCount)..<$0.rows.upperBound] }
+    }
+
     package func append(keys: FloatRows, values: FloatRows, layer: Int) {
         for (index, row) in rows.enumerated() {
             let place = start(row.position, row.blocks)

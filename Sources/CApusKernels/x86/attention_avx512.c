@@ -75,16 +75,33 @@ APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source f
     }
 }
 
-/// Rows [first, first + rows) of the panel: weights times values of keys in `range`, merged into `out`, for `vectors`
-/// vectors of dimensions from `start` on.
-APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
-                       int64_t start, int vectors, float *out, source_kind kind) {
+/// Adds weights times values of one row's keys in [begin, end).
+APUS_INLINE void weigh_keys(__m512 *sums, const float *weights, int64_t begin, int64_t end, source from, int64_t padded,
+                            int64_t start, int vectors, source_kind kind) {
+    for (int64_t j = begin; j < end; j++) {
+        __m512 weight = _mm512_set1_ps(weights[j]);
+        UNROLL for (int v = 0; v < vectors; v++) {
+            __m512 value = load_lanes(from.values, j * padded + start + 16 * v, kind);
+            sums[v] = _mm512_fmadd_ps(weight, value, sums[v]);
+        }
+    }
+}
+
+/// Rows [first, first + rows) of the panel: weights times values of the keys each sees, merged into `out`, for `vectors`
+/// vectors of dimensions from `start` on. Keys that all see are worked on together, those before and after by row.
+APUS_INLINE void weigh(const panel *p, int first, int rows, source from, int64_t padded, int64_t start, int vectors,
+                       float *out, source_kind kind) {
     __m512 sums[PANEL_ROWS][4];
+    apus_key_range all = {p->ranges[first + rows - 1].begin, p->ranges[first].end};
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_setzero_ps();
+        if (rows > 1) {
+            weigh_keys(sums[r], p->weights[first + r], p->ranges[first + r].begin, all.begin, from, padded, start, vectors,
+                       kind);
+        }
     }
     const char *ahead = from.next_keys + 128 * start;
-    for (int64_t j = range.begin; j < range.end; j++) {
+    for (int64_t j = all.begin; j < all.end; j++) {
         __m512 value[4];
         UNROLL for (int v = 0; v < vectors; v++) value[v] = load_lanes(from.values, j * padded + start + 16 * v, kind);
         if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * j, _MM_HINT_T1);
@@ -94,6 +111,10 @@ APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range
         }
     }
     UNROLL for (int r = 0; r < rows; r++) {
+        if (rows > 1) {
+            weigh_keys(sums[r], p->weights[first + r], all.end, p->ranges[first + r].end, from, padded, start, vectors,
+                       kind);
+        }
         __m512 alpha = _mm512_set1_ps(p->alpha[first + r]), beta = _mm512_set1_ps(p->beta[first + r]);
         float *row = out + (first + r) * padded + start;
         UNROLL for (int v = 0; v < vectors; v++) {
@@ -103,30 +124,34 @@ APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range
     }
 }
 
-APUS_INLINE void weigh_rows(const panel *p, int first, int rows, apus_key_range range, source from, int64_t padded,
-                            float *out, source_kind kind) {
+APUS_INLINE void weigh_rows(const panel *p, int first, int rows, source from, int64_t padded, float *out,
+                            source_kind kind) {
     int64_t start = 0;
     for (; kind == SOURCE_FLOATS && start + 64 <= padded; start += 64) {
-        weigh(p, first, rows, range, from, padded, start, 4, out, kind);
+        weigh(p, first, rows, from, padded, start, 4, out, kind);
     }
-    for (; start + 32 <= padded; start += 32) weigh(p, first, rows, range, from, padded, start, 2, out, kind);
-    if (start < padded) weigh(p, first, rows, range, from, padded, start, 1, out, kind);
+    for (; start + 32 <= padded; start += 32) weigh(p, first, rows, from, padded, start, 2, out, kind);
+    if (start < padded) weigh(p, first, rows, from, padded, start, 1, out, kind);
 }
 
 APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
     int64_t padded = apus_padded(dimension);
-    int vectors = kind == SOURCE_FLOATS ? 4 : 2;
+    const float *query = t.query + row * dimension;
     float *out = t.span.out + row * padded;
-    for (int first = 0; first < 4; first += vectors) {
-        score(p, t.query + row * dimension, dimension, from, first, vectors, rows, kind);
+    // Positions ascend from row to row: the last row sees the furthest. Scores of keys nobody sees are never read.
+    int tiles = (p->ranges[rows - 1].end + 15) / 16;
+    if (kind == SOURCE_FLOATS && tiles == 4) {
+        score(p, query, dimension, from, 0, 4, rows, kind);
+    } else {
+        for (int first = 0; first < tiles; first += 2) score(p, query, dimension, from, first, 2, rows, kind);
     }
     merge_panel(p, softmax_panel(p, rows), t.span, row);
-    if (p->uniform) {
-        weigh_rows(p, 0, rows, p->ranges[0], from, padded, out, kind);
+    if (p->ranges[rows - 1].begin < p->ranges[0].end) {
+        weigh_rows(p, 0, rows, from, padded, out, kind);
         return;
     }
     for (int r = 0; r < rows; r++) {
-        if (p->ranges[r].begin < p->ranges[r].end) weigh_rows(p, r, 1, p->ranges[r], from, padded, out, kind);
+        if (p->ranges[r].begin < p->ranges[r].end) weigh_rows(p, r, 1, from, padded, out, kind);
     }
 }
 
