@@ -121,10 +121,10 @@ package struct KernelBenchmark {
         let panels = Panels(inputs: inputs, rowCapacity: rowCount, arena: arena)
         // Many rows compute; for them one matrix is as good as many, and stays where the engine's chunk would.
         let products = (rowCount > 8 ? copies[..<1] : copies[...]).map { matrix in
-            var group = MatmulGroup()
+            var group = MatmulGroup(rowCount: rowCount)
             group.append(
                 matrix,
-                panels: panels.panels(for: matrix, of: input, compute: compute),
+                panels: panels.panels(for: matrix, of: MatmulInput(input), compute: compute),
                 output: output,
                 bias: nil,
                 accumulates: false
@@ -136,7 +136,7 @@ package struct KernelBenchmark {
         var index = 0
         repeat {
             let before = ContinuousClock.now
-            compute.matmul(products[index % products.count], rows: rowCount)
+            compute.matmul(products[index % products.count])
             let seconds = before.duration(to: .now) / .seconds(1)
             if index > 0 { rates.append(Double(rowCount * outputCount * inputCount) / seconds) }
             index += 1
