@@ -131,6 +131,11 @@ package struct KernelBenchmark {
             )
             return group
         }
+        // The products point into the arena and the matrices without keeping them.
+        return withExtendedLifetime((arena, copies)) { rate(products, rowCount: rowCount) }
+    }
+
+    private func rate(_ products: [MatmulGroup], rowCount: Int) -> Double {
         var rates: [Double] = []
         let start = ContinuousClock.now
         var index = 0

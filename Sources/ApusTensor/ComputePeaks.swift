@@ -15,8 +15,10 @@ public struct ComputePeaks: Sendable {
     public init(measuring compute: Compute) throws {
         let memory = try Arena(name: "probe", byteCount: lineByteCount * compute.threadCount)
         let lines = memory.allocate(byteCount: memory.byteCount)
-        dots = Self.best(isDot: true, lines: lines, compute)
-        fusedMultiplyAdds = Self.best(isDot: false, lines: lines, compute)
+        // Pointers into an arena do not keep it.
+        (dots, fusedMultiplyAdds) = withExtendedLifetime(memory) {
+            (Self.best(isDot: true, lines: lines, compute), Self.best(isDot: false, lines: lines, compute))
+        }
     }
 
     private static func best(isDot: Bool, lines: UnsafeMutableRawPointer, _ compute: Compute) -> Double {
