@@ -16,9 +16,9 @@ help:
 	@echo "run          answer a prompt with the default model    (MODEL=, PROMPT=)"
 	@echo "build        the release binary, $(APUS)"
 	@echo "test         every test"
-	@echo "bench        speed of the models in a folder           (MODELS=DIR)"
+	@echo "bench        speed of the kernels, and of a folder's models (MODELS=DIR)"
 	@echo "bench-peers  the same beside llama.cpp and ik_llama.cpp (MODELS=DIR)"
-	@echo "kernels      check and measure the C kernels"
+	@echo "kernels      check the C kernels by bits, on this CPU and for arm64"
 	@echo "sanitize     tests under address, undefined-behaviour and thread sanitizers"
 	@echo "fuzz         every fuzz target                          (SECONDS=60)"
 	@echo "install      binary, completions and man page           (PREFIX=/usr/local)"
@@ -47,7 +47,7 @@ test: test-data
 	tools/outside-package
 
 kernels: prerequisites
-	tools/kernels/check --bench
+	tools/kernels/check
 
 bench: build
 	tools/bench "$(MODELS)"

@@ -59,7 +59,11 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .target(name: "ApusEval", dependencies: ["Apus", "ApusEngine", "ApusNN", "ApusCore"], swiftSettings: strict),
+        .target(
+            name: "ApusEval",
+            dependencies: ["Apus", "ApusEngine", "ApusNN", "ApusTensor", "ApusCore"],
+            swiftSettings: strict
+        ),
         // front end
         .target(
             name: "ApusStore",

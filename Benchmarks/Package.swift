@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Benchmarks of what has no benchmark elsewhere: kernels measure themselves (tools/kernels/check --bench), the engine is
-// measured by `apus bench`. Uses the library as a program of anyone's would.
+// Benchmarks of what has no benchmark elsewhere: kernels and the engine are measured by
+// `apus bench`. Uses the library as a program of anyone's would.
 let package = Package(
     name: "benchmarks",
     platforms: [.macOS(.v15)],

@@ -1,6 +1,7 @@
 package import Apus
 import ApusEngine
 import ApusNN
+package import ApusTensor
 
 /// Measures prompt processing and decoding beside the machine's own limits, through the engine's step loop.
 ///
@@ -33,11 +34,9 @@ package final class SpeedBenchmark {
     private let work: Work
     private let runner: ModelRunner
     private let limits: SchedulerLimits
-    private let probe: MachineProbe
-    /// 8-bit multiply-adds per second at most.
-    package let dotPeak: Double
-    /// Float multiply-adds per second at most.
-    package let fmaPeak: Double
+    private let probe: ReadProbe
+    /// The most multiply-adds that the tier can do.
+    package let peaks: ComputePeaks
     /// The most memory resident after a whole run, before the limits were measured.
     package let peakResidentByteCount: Int
 
@@ -49,9 +48,8 @@ package final class SpeedBenchmark {
         limits = try EngineConfiguration().limits(for: runner)
         _ = Self.run(work, runner: runner, limits: limits, probe: nil, cost: model.model.cost)
         peakResidentByteCount = HostMemory.peakResidentByteCount
-        probe = try MachineProbe(compute: model.compute)
-        dotPeak = probe.dotPeak()
-        fmaPeak = probe.fmaPeak()
+        probe = try ReadProbe(compute: model.compute)
+        peaks = try ComputePeaks(measuring: model.compute)
     }
 
     /// Measures once.
@@ -76,14 +74,14 @@ package final class SpeedBenchmark {
     /// The share of the peak that a prefill rate comes to: of 8-bit dot products for quantized models, else of FMAs.
     package func prefillShare(_ rate: Double) -> Double {
         let seconds = Double(work.promptCount * work.batchCount) / rate
-        return prefillMultiplyAdds / seconds / (model.model.cost.isQuantized ? dotPeak : fmaPeak)
+        return prefillMultiplyAdds / seconds / (model.model.cost.isQuantized ? peaks.dots : peaks.fusedMultiplyAdds)
     }
 
     private static func run(
         _ work: Work,
         runner: ModelRunner,
         limits: SchedulerLimits,
-        probe: MachineProbe?,
+        probe: ReadProbe?,
         cost: DecoderCost
     ) -> Round {
         let loop = StepLoop(runner: runner, limits: limits)
@@ -123,7 +121,7 @@ package final class SpeedBenchmark {
     private static func decode(
         _ loop: StepLoop,
         batchCount: Int,
-        probe: MachineProbe?,
+        probe: ReadProbe?,
         runner: ModelRunner,
         cost: DecoderCost
     ) -> Decoding {

@@ -3,11 +3,15 @@ import ArgumentParser
 
 /// The MODEL that most commands take, with what is needed to find it.
 struct ModelArgument: ParsableArguments {
-    @Argument(help: "A name (apus list --all), a .gguf file, a folder with safetensors, or hf:organisation/repository.")
+    @Argument(help: ArgumentHelp(ModelArgument.help))
     var model: String
 
     @Flag(help: "Never download: a model that is not on this machine is an error.")
     var offline = false
+
+    /// What a model can be given as.
+    static let help =
+        "A name (apus list --all), a .gguf file, a folder with safetensors, or hf:organisation/repository."
 
     /// The model on this machine, pulled first if need be, with progress on standard error.
     func resolve() async throws -> ResolvedModel { try await Self.resolve(model, isOffline: offline) }

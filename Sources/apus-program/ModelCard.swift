@@ -107,18 +107,6 @@ struct ModelCard {
     }
 }
 
-extension JSONWriter {
-    fileprivate mutating func member(_ key: String, _ value: String?) {
-        self.key(key)
-        if let value { self.value(value) } else { null() }
-    }
-
-    fileprivate mutating func member(_ key: String, _ value: Int) {
-        self.key(key)
-        self.value(value)
-    }
-}
-
 extension String {
     /// The text with spaces behind it up to a width, at least one.
     func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }

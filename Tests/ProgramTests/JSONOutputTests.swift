@@ -38,6 +38,7 @@ import Testing
             "2",
             "--repeat",
             "1",
+            "--no-kernels",
             "--json"
         )
         let fields = try fields(of: outcome)
@@ -48,6 +49,23 @@ import Testing
         #expect(expected.isSubset(of: fields.keys))
         #expect(try names(fields["prefill_tps"]) == ["median", "min", "max"])
         #expect(try names(fields["decode_tps"]) == ["median", "min", "max"])
+    }
+
+    @Test func benchWithoutAModelMeasuresEveryTypeOnEveryTier() async throws {
+        let fields = try fields(of: try await Program.run("bench", "--json"))
+        let tiers = try #require(try fields["kernels"]?.members()["tiers"]?.elements())
+        #expect(tiers.count >= 1)
+        for tier in tiers {
+            let types = try #require(try tier.members()["types"]?.elements())
+            #expect(types.count == ElementType.allCases.count)
+            for type in types {
+                #expect(
+                    try names(type) == [
+                        "type", "gmacs_1", "share_1", "gmacs_8", "share_8", "gmacs_512", "share_512", "read_gbps_1",
+                    ]
+                )
+            }
+        }
     }
 
     @Test func perplexityHasItsFields() async throws {

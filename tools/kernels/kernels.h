@@ -1,4 +1,4 @@
-// What the parts of the kernel check program share.
+// What the parts of kernels-hash share.
 #pragma once
 
 #include <stdbool.h>
@@ -7,11 +7,22 @@
 
 #include "apus_kernels.h"
 
+#define TIER_COUNT (APUS_TIER_NEON + 1)
+
 /// xorshift64*: the same numbers on every machine.
 typedef struct generator { uint64_t state; } generator;
 uint64_t next_random(generator *random);
 /// Uniform in -1 ... 1.
 float next_float(generator *random);
+int64_t random_below(generator *random, int64_t limit);
+
+typedef enum float_style {
+    FLOATS_PLAIN,  ///< uniform
+    FLOATS_WIDE,   ///< exponents of 60 powers of two
+    FLOATS_EDGES,  ///< uniform with edge values among them
+    FLOATS_BITS,   ///< any bits
+} float_style;
+void fill_floats(generator *random, float *values, int64_t count, float_style style);
 
 /// Zero-filled, 64-byte aligned; ends the program when memory is short.
 void *allocate(int64_t bytes);
@@ -34,6 +45,32 @@ uint8_t *pack_matrix(const apus_format *format, const uint8_t *rows, int64_t out
 /// Equal bits, any NaN equal to any other.
 bool same_floats(const float *a, const float *b, int64_t count);
 
-int check_linear(void);
-void hash_linear(apus_tier tier);
-void bench_linear(apus_tier tier, double seconds);
+#define HASH_START UINT64_C(0xcbf29ce484222325)
+/// FNV-1a over the bits, every NaN counting as the same.
+uint64_t hash_floats(uint64_t hash, const float *values, int64_t count);
+
+/// Counts and prints a failure unless the condition holds.
+void expect(bool condition, const char *what, const char *where);
+extern int failures;
+
+double seconds(void);
+
+// Each kind of kernel: every tier this CPU has against scalar by bits, scalar against something independent.
+void check_linear(void);
+void check_linear_float(void);
+void check_elementwise(void);
+void check_attention(void);
+void check_codecs(const char *fixtures);
+
+/// Prints `name` and the hash of a kernel's output, and adds it to the total.
+void print_hash(const char *kind, const char *name, uint64_t hash);
+
+// Each kind of kernel over fixed inputs: the same lines on every CPU.
+void hash_linear(const apus_kernels *table);
+void hash_elementwise(const apus_elementwise_kernels *table);
+void hash_attention(const apus_attention_kernels *table);
+void hash_codecs(void);
+
+/// Speed of what `apus bench` does not measure by itself: of every tier, or of the one given.
+void bench_elementwise(void);
+void bench_attention(const char *tier, const char *kv);

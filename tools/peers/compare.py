@@ -14,7 +14,8 @@ def measure(command):
 
 
 def ours(model):
-    report = measure([os.environ["APUS"], "bench", model, "--threads", os.environ["THREADS"], "--repeat", "1", "--json"])
+    options = ["--threads", os.environ["THREADS"], "--repeat", "1", "--no-kernels", "--json"]
+    report = measure([os.environ["APUS"], "bench", model] + options)
     return {"prefill": report["prefill_tps"]["median"], "decode": report["decode_tps"]["median"], "report": report}
 
 

@@ -3,11 +3,9 @@
 
 #include <math.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/auxv.h>
-#endif
 
 #include "../tiers.h"
+#include "features_neon.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -37,17 +35,9 @@ APUS_INLINE void dot_steps(vint *dots, int columns, int rows, const weight_group
 
 void apus_linear_fill_neon_dotprod(apus_kernels *table);
 
-static int has_dot_products(void) {
-#if defined(__linux__)
-    return (getauxval(AT_HWCAP) >> 20) & 1;  // HWCAP_ASIMDDP
-#else
-    return 1;  // every Apple silicon CPU
-#endif
-}
-
 void apus_linear_fill_neon(apus_kernels *table) {
     table->linear.prepare[APUS_ACTIVATION_Q8] = apus_prepare_q8_neon;
-    if (has_dot_products()) {
+    if (apus_has_dot_products()) {
         apus_linear_fill_neon_dotprod(table);
     } else {
         fill_vector_formats(table);

@@ -1,12 +1,11 @@
-// Checks the codecs against the `gguf` Python package (Fixtures/codecs) and 16-bit floats against the compiler's own.
-//
-//   clang -std=gnu11 -O2 -D_GNU_SOURCE tools/kernels/check_codecs.c Sources/CApusKernels/codecs/*.c -lm -o check_codecs
-//   ./check_codecs Fixtures/codecs
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+// Codecs against the `gguf` Python package (Fixtures/codecs), 16-bit floats against the compiler's own; hashes.
 
-#include "../../Sources/CApusKernels/codecs/codec.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codecs/codec.h"
+#include "kernels.h"
 
 #define MAX_ELEMENTS 4096
 #define TYPES 15
@@ -23,14 +22,6 @@ static const struct {
     {"q6_k", APUS_TYPE_Q6_K, 0.0172},   {"iq4_nl", APUS_TYPE_IQ4_NL, 0.075}, {"iq4_xs", APUS_TYPE_IQ4_XS, 0.0755},
 };
 
-static int failures;
-
-static void check(bool passed, const char *format, const char *what) {
-    if (passed) { return; }
-    failures++;
-    printf("FAILED %s: %s\n", format, what);
-}
-
 static void check_fixture(const char *directory, const char *name, int32_t type) {
     static uint8_t blocks[MAX_ELEMENTS * 4], encoded[MAX_ELEMENTS * 4];
     static float expected[MAX_ELEMENTS], values[MAX_ELEMENTS];
@@ -38,52 +29,52 @@ static void check_fixture(const char *directory, const char *name, int32_t type)
     int32_t header[4];
     snprintf(path, sizeof path, "%s/%s.bin", directory, name);
     FILE *file = fopen(path, "rb");
-    if (!file || fread(header, sizeof header, 1, file) != 1) { return check(false, name, "no fixture"); }
+    if (!file || fread(header, sizeof header, 1, file) != 1) { return expect(false, "fixture", name); }
     const apus_codec *codec = apus_codec_for_type(header[0]);
     size_t count = (size_t)header[1], bytes = (size_t)header[2];
     if (!codec || codec->type != type || count > MAX_ELEMENTS ||
         bytes * (size_t)codec->block_length != count * (size_t)codec->block_bytes) {
-        return check(false, name, "header");
+        return expect(false, "header", name);
     }
-    check(fread(blocks, 1, bytes, file) == bytes && fread(expected, 4, count, file) == count, name, "short file");
+    expect(fread(blocks, 1, bytes, file) == bytes && fread(expected, 4, count, file) == count, "short file", name);
     codec->decode(blocks, values, (int64_t)count);
-    check(memcmp(values, expected, count * 4) == 0, name, "decoded bits");
+    expect(memcmp(values, expected, count * 4) == 0, "decoded bits", name);
     if (header[3]) {
-        check(fread(values, 4, count, file) == count && fread(blocks, 1, bytes, file) == bytes, name, "short file");
+        expect(fread(values, 4, count, file) == count && fread(blocks, 1, bytes, file) == bytes, "short file", name);
         codec->encode(values, encoded, (int64_t)count);
-        check(memcmp(encoded, blocks, bytes) == 0, name, "encoded bits");
+        expect(memcmp(encoded, blocks, bytes) == 0, "encoded bits", name);
     }
     fclose(file);
 }
-
-static uint64_t hash = 14695981039346656037u;
 
 static float uniform(uint64_t *state) {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return ((float)(*state >> 40) + 0.5f) * 0x1p-24f;
 }
 
-/// Encoding of normally distributed weights stays within the format's error.
-static void check_quality(const char *name, int32_t type, double bound) {
-    static float weights[MAX_ELEMENTS], values[MAX_ELEMENTS];
-    static uint8_t blocks[MAX_ELEMENTS * 4];
+/// Encodes normally distributed weights and decodes them again.
+static void round_trip(const apus_codec *codec, float *weights, uint8_t *blocks, float *values) {
     uint64_t state = 7;
-    double error = 0, energy = 0;
     for (int i = 0; i < MAX_ELEMENTS; i++) {
         float sum = -6;  // twelve uniforms: near enough to normal, and the same on every machine
         for (int n = 0; n < 12; n++) { sum += uniform(&state); }
         weights[i] = 0.02f * sum;
     }
-    const apus_codec *codec = apus_codec_for_type(type);
     codec->encode(weights, blocks, MAX_ELEMENTS);
     codec->decode(blocks, values, MAX_ELEMENTS);
-    for (int i = 0; i < MAX_ELEMENTS; i++) { hash = (hash ^ apus_float_bits(values[i])) * 1099511628211u; }
+}
+
+/// The error of encoding stays within the format's.
+static void check_quality(const char *name, int32_t type, double bound) {
+    static float weights[MAX_ELEMENTS], values[MAX_ELEMENTS];
+    static uint8_t blocks[MAX_ELEMENTS * 4];
+    double error = 0, energy = 0;
+    round_trip(apus_codec_for_type(type), weights, blocks, values);
     for (int i = 0; i < MAX_ELEMENTS; i++) {
         error += (double)(values[i] - weights[i]) * (values[i] - weights[i]);
         energy += (double)weights[i] * weights[i];
     }
-    printf("%-7s relative error of normal weights %.5f\n", name, sqrt(error / energy));
-    check(bound == 0 || sqrt(error / energy) < bound, name, "quality");
+    expect(bound == 0 || sqrt(error / energy) < bound, "quality", name);
 }
 
 /// Extreme input ends, and what is not finite poisons its block.
@@ -99,7 +90,7 @@ static void check_extremes(const char *name, int32_t type) {
             codec->encode(weights, blocks, 256);
             codec->decode(blocks, values, 256);
             if (codec->block_length == 1 || (a > 2 && b > 2)) { continue; }
-            for (int i = 0; i < 256; i++) { check(isnan(values[i]), name, "poison"); }
+            for (int i = 0; i < 256; i++) { expect(isnan(values[i]), "poison", name); }
         }
     }
 }
@@ -111,27 +102,38 @@ static void check_halves(void) {
         memcpy(&half, &stored, 2);
         float value = apus_half_to_float(stored), expected = (float)half;
         bool same = isnan(expected) ? isnan(value) : apus_float_bits(value) == apus_float_bits(expected);
-        check(same, "f16", "widening");
-        if (!isnan(value)) { check(apus_float_to_half(value) == stored, "f16", "round trip"); }
+        expect(same, "widening", "f16");
+        if (!isnan(value)) { expect(apus_float_to_half(value) == stored, "round trip", "f16"); }
     }
     for (uint64_t bits = 0; bits < UINT64_C(1) << 32; bits += 509) {
         float value = apus_float_from_bits((uint32_t)bits);
         _Float16 half = (_Float16)value;
         uint16_t expected, stored = apus_float_to_half(value);
         memcpy(&expected, &half, 2);
-        check(isnan(value) ? (stored & 0x7fff) > 0x7c00 : stored == expected, "f16", "rounding");
+        expect(isnan(value) ? (stored & 0x7fff) > 0x7c00 : stored == expected, "rounding", "f16");
     }
 }
 
-int main(int count, char **arguments) {
-    const char *directory = count > 1 ? arguments[1] : "Fixtures/codecs";
+void check_codecs(const char *fixtures) {
     for (int i = 0; i < TYPES; i++) {
-        check_fixture(directory, formats[i].name, formats[i].type);
+        check_fixture(fixtures, formats[i].name, formats[i].type);
         check_quality(formats[i].name, formats[i].type, formats[i].bound);
         check_extremes(formats[i].name, formats[i].type);
     }
     check_halves();
-    printf("encodings hash to %016llx\n", (unsigned long long)hash);  // the same on every architecture
-    printf(failures ? "%d checks failed\n" : "all codec checks passed\n", failures);
-    return failures != 0;
+}
+
+/// Of the encoded bytes and of what they decode to.
+void hash_codecs(void) {
+    static float weights[MAX_ELEMENTS], values[MAX_ELEMENTS];
+    static uint8_t blocks[MAX_ELEMENTS * 4];
+    for (int i = 0; i < TYPES; i++) {
+        const apus_codec *codec = apus_codec_for_type(formats[i].type);
+        round_trip(codec, weights, blocks, values);
+        uint64_t hash = HASH_START;
+        for (int64_t b = 0; b < MAX_ELEMENTS / codec->block_length * codec->block_bytes; b++) {
+            hash = (hash ^ blocks[b]) * 0x100000001b3;
+        }
+        print_hash("codec", type_name(formats[i].type), hash_floats(hash, values, MAX_ELEMENTS));
+    }
 }

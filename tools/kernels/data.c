@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 uint64_t next_random(generator *random) {
     random->state ^= random->state >> 12;
@@ -15,6 +16,29 @@ uint64_t next_random(generator *random) {
 
 float next_float(generator *random) {
     return (float)((int64_t)(next_random(random) >> 40) - (1 << 23)) * 0x1p-23f;
+}
+
+int64_t random_below(generator *random, int64_t limit) {
+    return (int64_t)((next_random(random) >> 16) % (uint64_t)limit);
+}
+
+static const float edges[] = {
+    0.0f, -0.0f, 1.0f, -1.0f, 0x1p-149f, -0x1p-149f, 0x1p-126f, 0x1.fffffep127f, -0x1.fffffep127f, INFINITY,
+    -INFINITY, NAN, 88.72f, 88.73f, -87.33f, -87.34f, 1e30f, -1e30f, 1e-30f, 65504.0f, 65520.0f, 0x1p-24f,
+    0x1p-25f, 0x1p-100f,
+};
+
+void fill_floats(generator *random, float *values, int64_t count, float_style style) {
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits = (uint32_t)(next_random(random) >> 32);
+        if (style == FLOATS_BITS) {
+            memcpy(&values[i], &bits, sizeof bits);
+        } else if (style == FLOATS_EDGES && bits % 64 == 0) {
+            values[i] = edges[random_below(random, sizeof edges / sizeof *edges)];
+        } else {
+            values[i] = ldexpf(next_float(random), style == FLOATS_WIDE ? (int)(bits % 60) - 30 : 0);
+        }
+    }
 }
 
 void *allocate(int64_t bytes) {
@@ -93,7 +117,33 @@ uint8_t *pack_matrix(const apus_format *format, const uint8_t *rows, int64_t out
 
 bool same_floats(const float *a, const float *b, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
-        if (memcmp(&a[i], &b[i], sizeof(float)) != 0 && !(isnan(a[i]) && isnan(b[i]))) { return false; }
+        if (memcmp(&a[i], &b[i], sizeof(float)) != 0 && !(isnan(a[i]) && isnan(b[i]))) {
+            printf("    element %lld: %a, expected %a\n", (long long)i, (double)b[i], (double)a[i]);
+            return false;
+        }
     }
     return true;
+}
+
+uint64_t hash_floats(uint64_t hash, const float *values, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        hash = (hash ^ (isnan(values[i]) ? 0x7fc00000 : bits)) * 0x100000001b3;
+    }
+    return hash;
+}
+
+int failures;
+
+void expect(bool condition, const char *what, const char *where) {
+    if (condition) { return; }
+    failures++;
+    printf("FAILED %s on %s\n", what, where);
+}
+
+double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }

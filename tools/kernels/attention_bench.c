@@ -1,15 +1,15 @@
 // Speed of attention: two threads, prefill counted in multiply-adds of unmasked pairs, decode in bytes read.
-#pragma once
 
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "apus_host.h"
-#include "check.h"
+#include <stdlib.h>
+#include <string.h>
 
-#ifndef BENCH_THREADS
+#include "kernels.h"
+
 #define BENCH_THREADS 2
-#endif
 
 /// A worker pool as plain as can be: the threads spin between operations.
 typedef struct bench_pool {
@@ -113,13 +113,14 @@ static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kerne
     c.table = allocate(blocks * 8);
     for (int64_t b = 0; b < blocks; b++) c.table[b] = c.memory + b * c.layer_bytes * s.layers;
     float *x = allocate(64 * width * 4);
-    int32_t numbers[64];
+    int32_t positions[64];
+    generator numbers = {1};
     void *targets[64];
-    fill_random(x, 64 * width, 0);
+    fill_floats(&numbers, x, 64 * width, FLOATS_PLAIN);
     for (int64_t b = 0; b < blocks; b++) {
         for (int64_t l = 0; l < s.layers; l++) {
-            for (int i = 0; i < 64; i++) numbers[i] = i, targets[i] = (void *)(uintptr_t)c.table[b];
-            apus_kv_append_args args = {x, x, width, width, s.kv_heads, s.dimension, numbers, targets,
+            for (int i = 0; i < 64; i++) positions[i] = i, targets[i] = (void *)(uintptr_t)c.table[b];
+            apus_kv_append_args args = {x, x, width, width, s.kv_heads, s.dimension, positions, targets,
                 l * c.layer_bytes};
             kernels->append[s.type](&args, 0, l == 0 || b < 2 ? 64 : 1, pool.scratch[0]);
             if (l > 0) memcpy(c.memory + (b * s.layers + l) * c.layer_bytes, c.table[b], (size_t)c.layer_bytes);
@@ -145,12 +146,13 @@ static void attend_step(bench_shape s, bench_cache c, const apus_attention_kerne
 
 /// Rounds alternate with the limit they are compared with: shares are medians of the rounds' ratios.
 static void bench_one(bench_shape s, int32_t tier, const char *buffer) {
-    const apus_attention_kernels *kernels = &tiers[tier].table.attention;
+    const apus_attention_kernels *kernels = &apus_kernels_for_tier((apus_tier)tier)->attention;
     int64_t stride = s.query_heads * s.dimension, chunk = 512;
     bench_cache c = make_cache(s, kernels);
     float *query = allocate(chunk * stride * 4), *output = allocate(chunk * stride * 4);
     void *partials = allocate(apus_attention_partial_bytes(chunk, s.positions, s.query_heads, s.dimension));
-    fill_random(query, chunk * stride, 0);
+    generator numbers = {2};
+    fill_floats(&numbers, query, chunk * stride, FLOATS_PLAIN);
     double rates[4][BENCH_ROUNDS], shares[2][BENCH_ROUNDS];
     double pairs = (double)s.positions * (double)(s.positions + 1) / 2 * (double)s.query_heads;
     double bytes = (double)((s.positions - 1) / 64 + 1) * (double)(c.layer_bytes * s.layers);
@@ -182,7 +184,7 @@ static void bench_one(bench_shape s, int32_t tier, const char *buffer) {
     free(c.memory), free(c.table), free(query), free(output), free(partials);
 }
 
-static void bench_attention(const char *only, const char *kind) {
+void bench_attention(const char *only, const char *kind) {
     static const bench_shape shapes[] = {
         {APUS_KV_F16, 9, 3, 64, 8192, 16}, {APUS_KV_F16, 14, 2, 64, 8192, 16}, {APUS_KV_F16, 12, 2, 128, 8192, 8},
         {APUS_KV_F16, 4, 1, 256, 8192, 8}, {APUS_KV_Q8_0, 9, 3, 64, 8192, 24}, {APUS_KV_Q8_0, 14, 2, 64, 8192, 24},
@@ -194,9 +196,9 @@ static void bench_attention(const char *only, const char *kind) {
         pool.scratch[i] = allocate(APUS_SCRATCH_BYTES);
         if (i > 0) pthread_create(&pool.threads[i], NULL, worker, (void *)(intptr_t)i);
     }
-    for (int t = CHECK_TIERS - 1; t > 0; t--) {
-        if (!tiers[t].available || (*only && strcmp(only, tiers[t].name) != 0)) continue;
-        printf("%s, causal prefill of 8192 tokens in chunks of 512, decode at 8192, %d threads\n", tiers[t].name,
+    for (int t = TIER_COUNT - 1; t > 0; t--) {
+        if (!apus_kernels_for_tier((apus_tier)t) || (*only && strcmp(only, tier_name((apus_tier)t)) != 0)) continue;
+        printf("%s, causal prefill of 8192 tokens in chunks of 512, decode at 8192, %d threads\n", tier_name((apus_tier)t),
                BENCH_THREADS);
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             if (*kind && (shapes[i].type == APUS_KV_F16) != (strcmp(kind, "f16") == 0)) continue;

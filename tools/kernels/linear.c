@@ -1,4 +1,5 @@
-// Quantized linear layers: every tier this CPU has against scalar, bit by bit, and scalar against the codecs.
+// Linear layers: every tier this CPU has against scalar, bit by bit, and scalar against the codecs (quantized weights;
+// linear_float.c has the others); hashes of all formats.
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,15 +68,15 @@ static void solve(const apus_kernels *table, problem it, const void *panels, int
     free(scratch);
 }
 
-static int failure(const char *what, apus_tier tier, problem it, int style) {
-    printf("FAILED %s: %s %s, %lld rows, %lld inputs, %lld outputs, style %d\n", what, tier_name(tier),
-           type_name(it.format->type), (long long)it.shape.rows, (long long)it.shape.inputs,
-           (long long)it.shape.outputs, style);
-    return 1;
+static void expect_of(bool condition, const char *what, apus_tier tier, problem it, int style) {
+    char text[120];
+    snprintf(text, sizeof text, "%s of %s, %lld rows, %lld inputs, %lld outputs, style %d", what,
+             type_name(it.format->type), (long long)it.shape.rows, (long long)it.shape.inputs,
+             (long long)it.shape.outputs, style);
+    expect(condition, text, tier_name(tier));
 }
 
-static int check_tiers(generator *random, const apus_format *format, shape shape, weight_style style) {
-    int failures = 0;
+static void check_tiers(generator *random, const apus_format *format, shape shape, weight_style style) {
     problem it = make_problem(random, format, shape, style);
     int64_t panel_bytes = apus_activation_bytes(format->activation, shape.rows, shape.inputs);
     int64_t count = shape.rows * shape.outputs;
@@ -84,25 +85,23 @@ static int check_tiers(generator *random, const apus_format *format, shape shape
     prepare(apus_kernels_for_tier(APUS_TIER_SCALAR), it, panels);
     int extras = (int)(next_random(random) >> 60) & 3;
     solve(apus_kernels_for_tier(APUS_TIER_SCALAR), it, panels, extras, expected);
-    for (int tier = APUS_TIER_SCALAR + 1; tier <= APUS_TIER_NEON; tier++) {
+    for (int tier = APUS_TIER_SCALAR + 1; tier < TIER_COUNT; tier++) {
         const apus_kernels *table = apus_kernels_for_tier((apus_tier)tier);
         if (!table) { continue; }
         prepare(table, it, other_panels);
-        if (!same_floats(panels, other_panels, panel_bytes / 4)) { failures += failure("prepare", tier, it, style); }
+        expect_of(same_floats(panels, other_panels, panel_bytes / 4), "prepare", (apus_tier)tier, it, style);
         solve(table, it, panels, extras, found);
-        if (!same_floats(expected, found, count)) { failures += failure("matmul", tier, it, style); }
+        expect_of(same_floats(expected, found, count), "matmul", (apus_tier)tier, it, style);
     }
     free(panels);
     free(other_panels);
     free(expected);
     free(found);
     free_problem(it);
-    return failures;
 }
 
 /// The scalar result lies near the product of decoded weights and inputs in double precision.
-static int check_meaning(generator *random, const apus_format *format) {
-    int failures = 0;
+static void check_meaning(generator *random, const apus_format *format) {
     problem it = make_problem(random, format, (shape){3, 512, 33}, WEIGHTS_PLAIN);
     const apus_codec *codec = apus_codec_for_type(format->type);
     const apus_kernels *scalar = apus_kernels_for_tier(APUS_TIER_SCALAR);
@@ -113,16 +112,15 @@ static int check_meaning(generator *random, const apus_format *format) {
     for (int output = 0; output < 33; output++) {
         codec->decode(it.weights + output * row_bytes(format->type, 512), row, 512);
         format->unpack_row(it.tiles + output / 16 * format->tile_bytes(512), output % 16, 512, unpacked);
-        if (!same_floats(row, unpacked, 512)) { failures += failure("unpack_row", APUS_TIER_SCALAR, it, 0); }
+        expect_of(same_floats(row, unpacked, 512), "unpack_row", APUS_TIER_SCALAR, it, 0);
         for (int r = 0; r < 3; r++) {
             double sum = 0, size = 0;
             for (int i = 0; i < 512; i++) {
                 sum += (double)row[i] * (double)it.input[r * 512 + i];
                 size += fabs((double)row[i]);
             }
-            if (!(fabs(sum - (double)found[r * 33 + output]) <= size * 1e-3)) {
-                failures += failure("meaning", APUS_TIER_SCALAR, it, 0);
-            }
+            bool near = fabs(sum - (double)found[r * 33 + output]) <= size * 1e-3;
+            expect_of(near, "meaning", APUS_TIER_SCALAR, it, 0);
         }
     }
     free(panels);
@@ -130,27 +128,59 @@ static int check_meaning(generator *random, const apus_format *format) {
     free(row);
     free(unpacked);
     free_problem(it);
-    return failures;
 }
 
-int check_linear(void) {
-    int failures = 0;
+void check_linear(void) {
     generator random = {0x9e3779b97f4a7c15};
     for (int i = 0; i < APUS_FORMAT_COUNT; i++) {
         const apus_format *format = &apus_kernels_for_tier(APUS_TIER_SCALAR)->linear.formats[i];
         if (format->activation != APUS_ACTIVATION_Q8 || !format->matmul) { continue; }
         int64_t unit = apus_codec_for_type(format->type)->block_length;
-        failures += check_meaning(&random, format);
+        check_meaning(&random, format);
         for (int64_t rows = 1; rows <= 40; rows++) {
             int64_t outputs = 1 + (int64_t)(next_random(&random) >> 40) % 70;
             int64_t inputs = unit * (1 + (int64_t)(next_random(&random) >> 40) % (unit == 32 ? 19 : 3));
             for (int style = WEIGHTS_PLAIN; style <= WEIGHTS_ZERO; style++) {
-                failures += check_tiers(&random, format, (shape){rows, inputs, outputs}, (weight_style)style);
+                check_tiers(&random, format, (shape){rows, inputs, outputs}, (weight_style)style);
             }
         }
-        failures += check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_PLAIN);
-        failures += check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_EXTREME);
-        failures += check_tiers(&random, format, (shape){4100, 256, 17}, WEIGHTS_PLAIN);
+        check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_PLAIN);
+        check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_EXTREME);
+        check_tiers(&random, format, (shape){4100, 256, 17}, WEIGHTS_PLAIN);
     }
-    return failures;
+}
+
+// MARK: Hashes
+
+static uint64_t hash_rows(const apus_kernels *table, int index, int64_t rows, weight_style style, uint64_t hash) {
+    const int64_t inputs = 768, outputs = 75;
+    const apus_format *format = &table->linear.formats[index];
+    generator random = {0x1234567 + (uint64_t)(format->type * 1000 + rows)};
+    uint8_t *weights = make_weights(&random, format->type, outputs, inputs, style);
+    uint8_t *tiles = pack_matrix(format, weights, outputs, inputs);
+    float *input = allocate(rows * inputs * 4), *output = allocate(rows * outputs * 4);
+    void *panels = allocate(apus_activation_bytes(format->activation, rows, inputs));
+    void *scratch = allocate(APUS_SCRATCH_BYTES);
+    fill_floats(&random, input, rows * inputs, style == WEIGHTS_PLAIN ? FLOATS_PLAIN : FLOATS_EDGES);
+    int64_t panel_rows = apus_panel_rows(format->activation);
+    apus_prepare_args prepare = {input, inputs, rows, inputs, panels};
+    table->linear.prepare[format->activation](&prepare, 0, (rows + panel_rows - 1) / panel_rows, scratch);
+    apus_matmul_args matmul = {
+        .weights = tiles, .outputs = outputs, .inputs = inputs, .panels = panels, .rows = rows, .output = output,
+        .output_stride = outputs,
+    };
+    format->matmul(&matmul, 0, (outputs + format->tile_rows - 1) / format->tile_rows, scratch);
+    hash = hash_floats(hash, output, rows * outputs);
+    void *const parts[] = {weights, tiles, input, output, panels, scratch};
+    for (int i = 0; i < 6; i++) { free(parts[i]); }
+    return hash;
+}
+
+void hash_linear(const apus_kernels *table) {
+    for (int i = 0; i < APUS_FORMAT_COUNT; i++) {
+        uint64_t hash = HASH_START;
+        for (int64_t rows = 1; rows <= 37; rows += 3) { hash = hash_rows(table, i, rows, WEIGHTS_PLAIN, hash); }
+        for (int64_t rows = 2; rows <= 11; rows += 9) { hash = hash_rows(table, i, rows, WEIGHTS_EXTREME, hash); }
+        print_hash("linear", type_name(table->linear.formats[i].type), hash);
+    }
 }

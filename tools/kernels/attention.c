@@ -1,14 +1,15 @@
 // Attention kernels: every tier against scalar by bits, rows together against rows alone, scalar against a reference in
-// double.
-//   check_attention [ROUNDS]               checks
-//   check_attention hash [TIER]            one number per kind of keys and head dimension: equal on every CPU
-//   check_attention bench [TIER [KV]]      prefill at 8,192 tokens and decode, two threads, beside the limits
-#include "check.h"
+// double; hashes for each kind of keys and head dimension.
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "attention_blocks.h"
-#include "check_attention_bench.h"
+#include "kernels.h"
 
 static void *scratch;
+static generator numbers;
 
 /// One sequence: its blocks (memory full of garbage where nothing was appended), queries of the last rows.
 typedef struct sequence {
@@ -24,20 +25,20 @@ typedef struct problem {
     sequence sequences[4];
 } problem;
 
-static sequence make_sequence(const problem *p, int64_t position, int64_t rows, int mode) {
+static sequence make_sequence(const problem *p, int64_t position, int64_t rows, float_style style) {
     sequence s = {.position = position, .rows = rows};
     int64_t positions = position + rows, block_count = positions / 64 + 1, width = p->kv_heads * p->dimension;
     int64_t block_bytes = apus_kv_block_bytes(p->type, p->kv_heads, p->dimension);
     s.keys = allocate(positions * width * 4);
     s.values = allocate(positions * width * 4);
     s.query = allocate(rows * p->query_heads * p->dimension * 4);
-    fill_random(s.keys, positions * width, mode);
-    fill_random(s.values, positions * width, mode);
-    fill_random(s.query, rows * p->query_heads * p->dimension, mode);
+    fill_floats(&numbers, s.keys, positions * width, style);
+    fill_floats(&numbers, s.values, positions * width, style);
+    fill_floats(&numbers, s.query, rows * p->query_heads * p->dimension, style);
     for (int copy = 0; copy < 2; copy++) {
         s.blocks[copy] = allocate(block_count * block_bytes);
         s.tables[copy] = allocate(block_count * 8);
-        fill_random((float *)s.blocks[copy], block_count * block_bytes / 4, 3);
+        fill_floats(&numbers, (float *)s.blocks[copy], block_count * block_bytes / 4, FLOATS_BITS);
         for (int64_t b = 0; b < block_count; b++) s.tables[copy][b] = s.blocks[copy] + b * block_bytes;
     }
     return s;
@@ -146,22 +147,22 @@ static void check(problem p, int mode) {
              "first %lld rows at %lld, mode %d",
              p.type, (long long)p.query_heads, (long long)p.kv_heads, (long long)p.dimension, (long long)p.window,
              (long long)p.count, (long long)p.sequences[0].rows, (long long)p.sequences[0].position, mode);
-    for (int t = 0; t < CHECK_TIERS; t++) {
-        if (!tiers[t].available) continue;
-        const apus_attention_kernels *kernels = &tiers[t].table.attention;
+    for (int t = 0; t < TIER_COUNT; t++) {
+        if (!apus_kernels_for_tier((apus_tier)t)) continue;
+        const apus_attention_kernels *kernels = &apus_kernels_for_tier((apus_tier)t)->attention;
         for (int64_t i = 0; i < p.count; i++) {
             const sequence *s = &p.sequences[i];
             int64_t bytes = (s->position + s->rows) / 64 * apus_kv_block_bytes(p.type, p.kv_heads, p.dimension);
             append(&p, s, t > 0, kernels);
             // Full blocks hold no garbage: their bytes must be equal.
-            expect(t == 0 || memcmp(s->blocks[0], s->blocks[1], (size_t)bytes) == 0, "append", tiers[t].name);
+            expect(t == 0 || memcmp(s->blocks[0], s->blocks[1], (size_t)bytes) == 0, "append", tier_name((apus_tier)t));
         }
         memset(got, 0xff, (size_t)(rows * stride) * 4);
         attend(&p, t > 0, kernels, t ? got : expected, 0);
-        if (t > 0) expect(same(expected, got, rows * stride), what, tiers[t].name);
+        if (t > 0) expect(same_floats(expected, got, rows * stride), what, tier_name((apus_tier)t));
         memset(got, 0xff, (size_t)(rows * stride) * 4);
         attend(&p, t > 0, kernels, got, 1);
-        expect(same(expected, got, rows * stride), "rows alone", tiers[t].name);
+        expect(same_floats(expected, got, rows * stride), "rows alone", tier_name((apus_tier)t));
     }
     if (mode == 0) worst_error[p.type] = fmax(worst_error[p.type], reference_error(&p, expected));
     for (int64_t i = 0; i < p.count; i++) free_sequence(&p.sequences[i]);
@@ -174,63 +175,55 @@ static void check_shape(apus_kv_type type, int64_t query_heads, int64_t kv_heads
         {0, 1}, {0, 70}, {63, 1}, {64, 2}, {255, 3}, {250, 13}, {300, 40}, {511, 1}, {600, 7},
     };
     int64_t count = sizeof shapes / sizeof *shapes;
-    problem p = {type, query_heads, kv_heads, dimension, window, 1 + random_below(3), {{0}}};
+    problem p = {type, query_heads, kv_heads, dimension, window, 1 + random_below(&numbers, 3), {{0}}};
     for (int64_t i = 0; i < p.count; i++) {
-        int64_t shape = random_below(count);
-        p.sequences[i] = make_sequence(&p, shapes[shape][0], shapes[shape][1], mode);
+        int64_t shape = random_below(&numbers, count);
+        p.sequences[i] = make_sequence(&p, shapes[shape][0], shapes[shape][1], (float_style)mode);
     }
     check(p, mode);
 }
 
-static void hash(const apus_attention_kernels *kernels) {
+void hash_attention(const apus_attention_kernels *kernels) {
     static const int64_t dimensions[] = {8, 40, 64, 80, 96, 128, 192, 256};
+    scratch = allocate(APUS_SCRATCH_BYTES);
+    numbers = (generator){0x9e3779b97f4a7c15};
     for (int type = 0; type < 2; type++) {
         for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++) {
             problem p = {(apus_kv_type)type, 6, 2, dimensions[i], i % 2 ? 100 : 0, 2, {{0}}};
-            p.sequences[0] = make_sequence(&p, 301, 21, 0);
-            p.sequences[1] = make_sequence(&p, 600, 1, i % 3 == 2 ? 2 : 1);
+            p.sequences[0] = make_sequence(&p, 301, 21, FLOATS_PLAIN);
+            p.sequences[1] = make_sequence(&p, 600, 1, i % 3 == 2 ? FLOATS_EDGES : FLOATS_WIDE);
             int64_t width = p.query_heads * p.dimension;
             float *output = allocate(22 * width * 4);
             uint64_t sum = HASH_START;
+            char name[24];
             for (int64_t s = 0; s < p.count; s++) append(&p, &p.sequences[s], 1, kernels);
             for (int alone = 0; alone < 2; alone++) {
                 attend(&p, 1, kernels, output, alone);
                 sum = hash_floats(sum, output, 22 * width);
             }
-            printf("attention %s %3lld %016llx\n", type ? "q8_0" : "f16 ", (long long)p.dimension,
-                   (unsigned long long)sum);
+            snprintf(name, sizeof name, "%s %lld", type ? "q8_0" : "f16", (long long)p.dimension);
+            print_hash("attention", name, sum);
             for (int64_t s = 0; s < p.count; s++) free_sequence(&p.sequences[s]);
             free(output);
         }
     }
+    free(scratch);
 }
 
-int main(int count, char **arguments) {
-    fill_tiers();
-    scratch = allocate(APUS_SCRATCH_BYTES);
-    if (count > 1 && strcmp(arguments[1], "bench") == 0) {
-        bench_attention(count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
-        return 0;
-    }
-    if (count > 1 && strcmp(arguments[1], "hash") == 0) {
-        hash(&find_tier(count > 2 ? arguments[2] : NULL)->table.attention);
-        return 0;
-    }
+void check_attention(void) {
     static const int64_t heads[][2] = {{1, 1}, {2, 2}, {3, 1}, {6, 2}, {7, 1}, {14, 2}, {10, 1}};
-    int64_t rounds = count > 1 ? atoll(arguments[1]) : 1;
-    for (int64_t round = 0; round < rounds; round++) {
-        for (int type = 0; type < 2; type++) {
-            for (int64_t dimension = 8; dimension <= 256; dimension += dimension < 32 ? 8 : dimension % 64 ? 16 : 8) {
-                const int64_t *pair = heads[random_below(7)];
-                int64_t window = random_below(2) ? 1 + random_below(300) : 0;
-                check_shape((apus_kv_type)type, pair[0], pair[1], dimension, window, (int)random_below(4));
-                check_shape((apus_kv_type)type, 3, 1, dimension, 0, 0);
-            }
+    scratch = allocate(APUS_SCRATCH_BYTES);
+    numbers = (generator){0x9e3779b97f4a7c15};
+    for (int type = 0; type < 2; type++) {
+        for (int64_t dimension = 8; dimension <= 256; dimension += dimension < 32 ? 8 : dimension % 64 ? 16 : 8) {
+            const int64_t *pair = heads[random_below(&numbers, 7)];
+            int64_t window = random_below(&numbers, 2) ? 1 + random_below(&numbers, 300) : 0;
+            check_shape((apus_kv_type)type, pair[0], pair[1], dimension, window, (int)random_below(&numbers, 4));
+            check_shape((apus_kv_type)type, 3, 1, dimension, 0, 0);
         }
     }
-    printf("worst error against double, relative to the largest output: f16 %.1e, q8_0 %.1e\n", worst_error[0],
-           worst_error[1]);
-    expect(worst_error[0] < 1e-5 && worst_error[1] < 0.03, "accuracy", "scalar");
-    printf(failures ? "%d failures\n" : "attention: all tiers agree\n", failures);
-    return failures != 0;
+    printf("attention: worst error against double, relative to the largest output: f16 %.1e, q8_0 %.1e\n",
+           worst_error[0], worst_error[1]);
+    expect(worst_error[0] < 1e-5 && worst_error[1] < 0.03, "accuracy of attention", "scalar");
+    free(scratch);
 }

@@ -1,0 +1,58 @@
+// The C kernels by themselves. Without a command word it prints one hash for each kernel over fixed inputs and one of all:
+// docs/numbers.md promises the same lines from every tier of every CPU.
+//
+//   kernels-hash [TIER]               the hashes, of the fastest tier by default
+//   kernels-hash check FIXTURES       every tier of this CPU against scalar by bits; codecs against Fixtures/codecs
+//   kernels-hash bench [TIER [KV]]    attention at 8,192 tokens, elementwise operations (products: `apus bench`)
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels.h"
+
+static uint64_t total = HASH_START;
+
+void print_hash(const char *kind, const char *name, uint64_t hash) {
+    printf("%-11s %-11s %016llx\n", kind, name, (unsigned long long)hash);
+    total = (total ^ hash) * 0x100000001b3;
+}
+
+static apus_tier tier_named(const char *name) {
+    for (int tier = APUS_TIER_SCALAR; tier < TIER_COUNT; tier++) {
+        if (strcmp(name, tier_name((apus_tier)tier)) == 0 && apus_kernels_for_tier((apus_tier)tier)) {
+            return (apus_tier)tier;
+        }
+    }
+    fprintf(stderr, "kernels-hash: no tier %s on this CPU\n", name);
+    exit(2);
+}
+
+static int check(const char *fixtures) {
+    check_codecs(fixtures);
+    check_linear();
+    check_linear_float();
+    check_elementwise();
+    check_attention();
+    printf(failures ? "%d checks failed\n" : "all tiers give scalar's bits\n", failures);
+    return failures != 0;
+}
+
+static void hash(const apus_kernels *table) {
+    hash_codecs();
+    hash_linear(table);
+    hash_elementwise(&table->elementwise);
+    hash_attention(&table->attention);
+    print_hash("total", "", total);
+}
+
+int main(int count, char **arguments) {
+    const char *command = count > 1 ? arguments[1] : "";
+    if (strcmp(command, "check") == 0) { return check(count > 2 ? arguments[2] : "Fixtures/codecs"); }
+    if (strcmp(command, "bench") == 0) {
+        bench_elementwise();
+        bench_attention(count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
+        return 0;
+    }
+    hash(apus_kernels_for_tier(count > 1 ? tier_named(command) : apus_best_tier()));
+    return 0;
+}
