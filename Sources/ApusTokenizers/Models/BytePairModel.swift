@@ -15,15 +15,21 @@ struct BytePairModel: Sendable {
     func normalized(_ text: Span<UInt8>) -> [UInt8] { normalization.apply(to: text) }
 
     /// Appends the tokens of a normalized text; bytes that are not UTF-8 are encoded as U+FFFD.
-    func encode(_ text: Span<UInt8>, _ vocabulary: Vocabulary, _ merger: inout PairMerger, _ ids: inout [Int32]) {
+    func encode(
+        _ text: Span<UInt8>,
+        _ vocabulary: Vocabulary,
+        _ work: inout EncodingWorkspace,
+        _ ids: inout [Int32]
+    ) {
         let scalars = ScalarText(text)
         let bytes = scalars.utf8
+        work.pieces.begin(textByteCount: bytes.count)
         var scalarStart = 0
         var start = 0
         for scalarEnd in preTokenizer.pieceEnds(of: scalars) {
             var end = start
             for index in scalarStart..<scalarEnd { end += UTF8Scanner.length(of: scalars.scalars[index]) }
-            encodePiece(bytes.span, start, end, vocabulary, &merger, &ids)
+            encodePiece(bytes.span, start, end, vocabulary, &work, &ids)
             (scalarStart, start) = (scalarEnd, end)
         }
     }
@@ -33,13 +39,26 @@ struct BytePairModel: Sendable {
         _ start: Int,
         _ end: Int,
         _ vocabulary: Vocabulary,
+        _ work: inout EncodingWorkspace,
+        _ ids: inout [Int32]
+    ) {
+        if work.pieces.recall(text, start, end, &ids) { return }
+        let idStart = ids.count
+        if keepsWholePieces, let id = vocabulary.index.id(of: text, start, end - start) {
+            ids.append(id)
+        } else {
+            merge(text, start, end, &work.merger, &ids)
+        }
+        work.pieces.remember(start, end, idStart: idStart, ids)
+    }
+
+    private func merge(
+        _ text: Span<UInt8>,
+        _ start: Int,
+        _ end: Int,
         _ merger: inout PairMerger,
         _ ids: inout [Int32]
     ) {
-        if keepsWholePieces, let id = vocabulary.index.id(of: text, start, end - start) {
-            ids.append(id)
-            return
-        }
         merger.removeAll()
         for position in start..<end {
             let id = byteTokens[Int(text[position])]
