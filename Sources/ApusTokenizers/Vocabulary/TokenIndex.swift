@@ -64,7 +64,7 @@ struct TokenIndex: Sendable {
         let slot = slot(of: bytes.span, range.lowerBound, range.count, code)
         if slots[slot] != Self.empty { return Self.id(slots[slot]) }
         isFindable[Int(id)] = true
-        slots[slot] = code >> 32 << 32 | UInt64(UInt32(bitPattern: id))
+        slots[slot] = (code & 0xFFFF_FFFF_0000_0000) | UInt64(UInt32(bitPattern: id))
         return nil
     }
 
