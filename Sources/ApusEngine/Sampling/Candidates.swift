@@ -129,19 +129,13 @@ package struct Candidates {
     }
 
     private mutating func computeWeights() {
-        let (kernels, temperature, shift, count) = (kernels, temperature, shift, count)
-        var target = weights.mutableSpan
         guard temperature != 1 else {
-            kernels.exponentials(of: logits.span.extracting(first: count), minus: shift, into: &target)
+            let logits = logits
+            kernels.exponentials(of: logits.span.extracting(first: count), minus: shift, into: &weights)
             return
         }
-        // In pieces: a piece divided, then its exponentials.
-        var piece = InlineArray<256, Float>(repeating: 0)
-        for start in stride(from: 0, to: count, by: 256) {
-            let length = min(256, count - start)
-            for index in 0..<length { piece[index] = (logits[start + index] - shift) / temperature }
-            kernels.exponentials(of: piece.span.extracting(first: length), minus: 0, into: &target, at: start)
-        }
+        for rank in 0..<count { weights[rank] = logWeight(rank) }
+        kernels.exponentials(inPlace: &weights, first: count)
     }
 
     // MARK: Narrowing

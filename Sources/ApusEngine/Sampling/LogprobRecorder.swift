@@ -10,6 +10,8 @@ package struct LogprobRecorder: Sendable {
     private var logarithm = 0.0
     /// The raw logits, kept while the processors change the row.
     private var raw: [Float]
+    /// Exponentials of a part of the row; a multiple of the lanes.
+    private var piece: [Float]
     private let kernels = KernelTable.current
 
     /// Creates a recorder for a vocabulary.
@@ -17,6 +19,7 @@ package struct LogprobRecorder: Sendable {
         self.alternativeCount = alternativeCount
         alternatives.reserveCapacity(alternativeCount)
         raw = Array(repeating: 0, count: vocabularySize)
+        piece = Array(repeating: 0, count: 1024)
     }
 
     /// Reads the row from which a token will be chosen, before any processor.
@@ -46,13 +49,11 @@ package struct LogprobRecorder: Sendable {
     }
 
     /// The softmax's denominator over 16 lanes and a tree (docs/numbers.md, section 1).
-    private func sumOfExponentials(_ row: Span<Float>, _ largest: Float) -> Float {
+    private mutating func sumOfExponentials(_ row: Span<Float>, _ largest: Float) -> Float {
         var sum = LaneSum()
-        var piece = InlineArray<1024, Float>(repeating: 0)
-        for start in stride(from: 0, to: row.count, by: 1024) {
-            let length = min(1024, row.count - start)
-            var target = piece.mutableSpan
-            kernels.exponentials(of: row.extracting(start..<start + length), minus: largest, into: &target)
+        for start in stride(from: 0, to: row.count, by: piece.count) {
+            let length = min(piece.count, row.count - start)
+            kernels.exponentials(of: row.extracting(start..<start + length), minus: largest, into: &piece)
             sum.add(piece.span.extracting(first: length))
         }
         return sum.total
