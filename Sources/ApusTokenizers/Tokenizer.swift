@@ -76,13 +76,16 @@ public final class Tokenizer: Sendable {
     }
 
     /// The tokens of a text, and how many steps merging took.
+    /// - Parameter remembersPieces: whether pieces that repeat are merged once only, which changes no ids.
     package func encodeCountingSteps(
         _ bytes: [UInt8],
         parseSpecial: Bool,
-        addSpecial: Bool
+        addSpecial: Bool,
+        remembersPieces: Bool = true
     ) -> (ids: [Int32], stepCount: Int) {
         var ids: [Int32] = addSpecial ? special.prefix : []
         var work = EncodingWorkspace()
+        work.pieces.isInUse = remembersPieces
         var isStart = true
         let text = bytes.span
         for part in added.split(text, parsesSpecial: parseSpecial) {

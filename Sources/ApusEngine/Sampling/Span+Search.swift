@@ -3,13 +3,21 @@ extension Span<Float> {
     /// The first index from `start` on whose element is above `bound` or not a number; nil if there is none.
     @inline(__always)
     func first(above bound: Float, from start: Int) -> Int? {
-        first(from: start) { !($0 <= bound) } inLanes: { any(.!($0 .<= bound)) }
+        first(from: start) {
+            !($0 <= bound)
+        } inLanes: {
+            any(.!($0 .<= bound))
+        }
     }
 
     /// The first index from `start` on whose element is at least `bound`; nil if there is none.
     @inline(__always)
     func first(atLeast bound: Float, from start: Int) -> Int? {
-        first(from: start) { $0 >= bound } inLanes: { any($0 .>= bound) }
+        first(from: start) {
+            $0 >= bound
+        } inLanes: {
+            any($0 .>= bound)
+        }
     }
 
     @inline(__always)

@@ -12,6 +12,8 @@ struct PieceCache {
         var idCount: UInt32 = 0
     }
 
+    /// Whether anything is remembered.
+    var isInUse = true
     // By hash, the latest piece.
     private var entries: [Entry] = []
     private var text = 0
@@ -27,7 +29,7 @@ struct PieceCache {
     /// Forgets all pieces: another text begins.
     mutating func begin(textByteCount: Int) {
         text += 1
-        if textByteCount >= Self.shortestText, entries.isEmpty {
+        if isInUse, textByteCount >= Self.shortestText, entries.isEmpty {
             entries = Array(repeating: Entry(), count: Self.slotCount)
         }
     }
