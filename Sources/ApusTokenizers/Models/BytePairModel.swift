@@ -47,33 +47,27 @@ struct BytePairModel: Sendable {
         if keepsWholePieces, let id = vocabulary.index.id(of: text, start, end - start) {
             ids.append(id)
         } else {
-            merge(text, start, end, &work.merger, &ids)
+            merge(text.extracting(start..<end), &work.merger, &ids)
         }
         work.pieces.remember(start, end, idStart: idStart, ids)
     }
 
-    private func merge(
-        _ text: Span<UInt8>,
-        _ start: Int,
-        _ end: Int,
-        _ merger: inout PairMerger,
-        _ ids: inout [Int32]
-    ) {
+    private func merge(_ piece: Span<UInt8>, _ merger: inout PairMerger, _ ids: inout [Int32]) {
         merger.removeAll()
-        for position in start..<end {
-            let id = byteTokens[Int(text[position])]
+        for position in piece.indices {
+            let id = byteTokens[Int(piece[position])]
             if id >= 0 {
                 merger.append(id: id, start: position, byteCount: 1)
             } else if let unknown {
                 merger.append(id: unknown, start: position, byteCount: 1)
             }
         }
-        merger.run(self, on: text)
+        merger.run(self, on: piece)
         for symbol in merger.symbols where symbol.byteCount > 0 { ids.append(symbol.id) }
     }
 }
 
 extension BytePairModel: PairRanking {
     @inline(__always)
-    func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge? { merges.merge(left.id, right.id) }
+    func merge(_ left: Symbol, _ right: Symbol, in piece: Span<UInt8>) -> Merge? { merges.merge(left.id, right.id) }
 }

@@ -155,11 +155,12 @@ struct SentencePieceModel: Sendable {
     ) {
         if work.pieces.recall(text, start, end, &ids) { return }
         let idStart = ids.count
+        let part = text.extracting(start..<end)
         work.merger.removeAll()
-        fill(&work.merger, text, start, end, vocabulary)
+        fill(&work.merger, part, vocabulary)
         switch order {
-        case .tokens: work.merger.run(TokenRanking(vocabulary: vocabulary), on: text)
-        case .merges(let table): work.merger.run(TableRanking(table: table), on: text)
+        case .tokens: work.merger.run(TokenRanking(vocabulary: vocabulary), on: part)
+        case .merges(let table): work.merger.run(TableRanking(table: table), on: part)
         }
         var follower = false
         for symbol in work.merger.symbols where symbol.byteCount > 0 {
@@ -167,7 +168,7 @@ struct SentencePieceModel: Sendable {
                 ids.append(symbol.id)
                 follower = false
             } else if !(fusesUnknown && follower) {
-                follower = appendBytes(of: symbol, text, &ids)
+                follower = appendBytes(of: symbol, part, &ids)
             }
         }
         work.pieces.remember(start, end, idStart: idStart, ids)
@@ -177,16 +178,10 @@ struct SentencePieceModel: Sendable {
     ///
     /// Without a table, a character outside the vocabulary stays whole until the end,
     /// since joined texts are looked up; with one, its bytes are symbols that a table may merge.
-    private func fill(
-        _ merger: inout PairMerger,
-        _ text: Span<UInt8>,
-        _ start: Int,
-        _ end: Int,
-        _ vocabulary: Vocabulary
-    ) {
-        var position = start
-        while position < end {
-            let length = min(Self.characterLength(lead: text[position]), end - position)
+    private func fill(_ merger: inout PairMerger, _ text: Span<UInt8>, _ vocabulary: Vocabulary) {
+        var position = 0
+        while position < text.count {
+            let length = min(Self.characterLength(lead: text[position]), text.count - position)
             let bytes = position..<position + length
             let id = vocabulary.index.id(of: text, position, length)
             if case .merges = order, id == nil, bytes.allSatisfy({ byteTokens[Int(text[$0])] >= 0 }) {
@@ -221,8 +216,8 @@ struct SentencePieceModel: Sendable {
 private struct TokenRanking: PairRanking {
     let vocabulary: Vocabulary
 
-    func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge? {
-        guard let id = vocabulary.index.id(of: text, left.start, left.byteCount + right.byteCount),
+    func merge(_ left: Symbol, _ right: Symbol, in piece: Span<UInt8>) -> Merge? {
+        guard let id = vocabulary.index.id(of: piece, left.start, left.byteCount + right.byteCount),
             Int(id) < vocabulary.ranks.count
         else { return nil }
         return Merge(rank: vocabulary.ranks[Int(id)], id: id)
@@ -233,7 +228,7 @@ private struct TokenRanking: PairRanking {
 private struct TableRanking: PairRanking {
     let table: MergeTable
 
-    func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge? {
+    func merge(_ left: Symbol, _ right: Symbol, in piece: Span<UInt8>) -> Merge? {
         left.id >= 0 && right.id >= 0 ? table.merge(left.id, right.id) : nil
     }
 }
