@@ -165,11 +165,11 @@ package struct Candidates {
 
     /// Sorts the candidates, dropping unlikely ones without which the others reach `wanted`, a sum of weights.
     ///
-    /// Those stay that weigh at least 2^-5, or 2^-10 and so on if that is not enough.
+    /// Those stay that weigh at least 2^-3, or 2^-6 and so on if that is not enough.
     package mutating func sort(reaching wanted: Float) {
         guard !isSorted else { return }
-        var threshold: Float = 0x1p-5
-        while threshold > 0, weightSum(atLeast: threshold) < wanted { threshold *= 0x1p-5 }
+        var threshold: Float = 0x1p-3
+        while threshold > 0, weightSum(atLeast: threshold) < wanted { threshold *= 0x1p-3 }
         keep(atLeast: threshold)
         keys.removeAll(keepingCapacity: true)
         for rank in 0..<count { keys.append(Self.key(logits[rank], Int(tokens[rank]))) }
