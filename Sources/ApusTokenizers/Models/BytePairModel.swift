@@ -29,9 +29,21 @@ struct BytePairModel: Sendable {
         for scalarEnd in preTokenizer.pieceEnds(of: scalars) {
             var end = start
             for index in scalarStart..<scalarEnd { end += UTF8Scanner.length(of: scalars.scalars[index]) }
+            if preTokenizer.cutsNumericBytes {
+                while let cut = Self.numericCut(bytes.span, start, end) {
+                    encodePiece(bytes.span, start, cut, vocabulary, &work, &ids)
+                    start = cut
+                }
+            }
             encodePiece(bytes.span, start, end, vocabulary, &work, &ids)
             (scalarStart, start) = (scalarEnd, end)
         }
+    }
+
+    /// Where a run of bytes that are numbers, or that are none, ends inside a piece; nil at the piece's end.
+    private static func numericCut(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int? {
+        let isNumeric = ByteAlphabet.isNumber(bytes[start])
+        return (start + 1..<end).first { ByteAlphabet.isNumber(bytes[$0]) != isNumeric }
     }
 
     private func encodePiece(

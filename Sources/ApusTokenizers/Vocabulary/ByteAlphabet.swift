@@ -19,6 +19,14 @@ enum ByteAlphabet {
         return true
     }
 
+    /// Whether the character that spells a byte is of category N: digits, and the superscripts and fractions of Latin-1.
+    static func isNumber(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0xB2, 0xB3, 0xB9, 0xBC...0xBE: true
+        default: false
+        }
+    }
+
     /// The byte a code point spells; nil if it spells none.
     @inline(__always)
     private static func byte(_ scalar: UInt32) -> UInt8? {
