@@ -76,13 +76,16 @@ public final class Tokenizer: Sendable {
     }
 
     /// The tokens of a text, and how many steps merging took.
+    /// - Parameter remembersPieces: whether pieces that repeat are merged once only, which changes no ids.
     package func encodeCountingSteps(
         _ bytes: [UInt8],
         parseSpecial: Bool,
-        addSpecial: Bool
+        addSpecial: Bool,
+        remembersPieces: Bool = true
     ) -> (ids: [Int32], stepCount: Int) {
         var ids: [Int32] = addSpecial ? special.prefix : []
-        var merger = PairMerger()
+        var work = EncodingWorkspace()
+        work.pieces.isInUse = remembersPieces
         var isStart = true
         let text = bytes.span
         for part in added.split(text, parsesSpecial: parseSpecial) {
@@ -91,19 +94,19 @@ public final class Tokenizer: Sendable {
                 ids.append(id)
             case .text(let range):
                 let context = TextContext(isStart: isStart, parsesSpecial: parseSpecial)
-                encode(text.extracting(range), context, &merger, &ids)
+                encode(text.extracting(range), context, &work, &ids)
             }
             isStart = false
         }
         if addSpecial { ids.append(contentsOf: special.suffix) }
-        return (ids, merger.stepCount)
+        return (ids, work.merger.stepCount)
     }
 
     /// Encodes what the added tokens left over.
     private func encode(
         _ text: Span<UInt8>,
         _ context: TextContext,
-        _ merger: inout PairMerger,
+        _ work: inout EncodingWorkspace,
         _ ids: inout [Int32]
     ) {
         let normalized = model.normalized(text, context)
@@ -111,7 +114,7 @@ public final class Tokenizer: Sendable {
         for part in normalizedAdded.split(span, parsesSpecial: context.parsesSpecial) {
             switch part {
             case .token(let id): ids.append(id)
-            case .text(let range): model.encode(span.extracting(range), vocabulary, &merger, &ids)
+            case .text(let range): model.encode(span.extracting(range), vocabulary, &work, &ids)
             }
         }
     }

@@ -31,6 +31,9 @@ enum Fixture {
         return FileManager.default.fileExists(atPath: templates.path) ? templates : nil
     }
 
+    /// A file of random renderings to compare, given by hand.
+    static let vectors = ProcessInfo.processInfo.environment["APUS_TEMPLATE_VECTORS"]
+
     static var mustHaveFetchedData: Bool { ProcessInfo.processInfo.environment["CI"] == "true" }
 }
 

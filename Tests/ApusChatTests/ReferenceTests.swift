@@ -39,4 +39,19 @@ struct ReferenceTests {
             }
         }
     }
+
+    @Test(
+        "random conversations of tools/fixtures/templates/fuzz.py render to Python's bytes",
+        .enabled(if: Fixture.vectors != nil)
+    )
+    func randomConversations() throws {
+        let path = try #require(Fixture.vectors)
+        let root = try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: path))), name: path)
+        let sources = try root.member("sources").elements().map { try $0.string() }
+        for element in try root.member("cases").elements() {
+            let source = try element.member("source").integer()
+            let outcome = Outcome(sources[source], try Fixture.variables(try element.member("context")))
+            #expect(try outcome.matches(element), "\(source): \(outcome)")
+        }
+    }
 }

@@ -9,7 +9,7 @@ import Testing
             #expect(token != nil)
             let total = Double(candidates.totalWeight)
             var found: [String: Double] = [:]
-            for rank in 0..<candidates.count {
+            for rank in 0..<candidates.count where candidates.weight(rank) > 0 {
                 found["\(candidates.token(rank))"] = Double(candidates.weight(rank)) / total
             }
             for (token, probability) in fixture.probabilities {

@@ -16,6 +16,7 @@ package struct TopP: CandidateFilter {
 
     package func apply(to candidates: inout Candidates) {
         let wanted = probability * candidates.totalWeight
+        candidates.sort(reaching: wanted)
         var reached: Float = 0
         for rank in 0..<candidates.count {
             reached += candidates.weight(rank)
@@ -36,11 +37,7 @@ package struct MinP: CandidateFilter {
     package init(_ fraction: Float) { self.fraction = fraction }
 
     package func apply(to candidates: inout Candidates) {
-        let least = fraction * candidates.weight(0)
-        for rank in 1..<max(1, candidates.count) where candidates.weight(rank) < least {
-            candidates.keepFirst(rank)
-            return
-        }
+        candidates.keep(atLeast: fraction * candidates.largestWeight)
     }
 }
 
@@ -54,19 +51,15 @@ package struct TypicalP: CandidateFilter {
 
     package func apply(to candidates: inout Candidates) {
         let total = candidates.totalWeight
+        let logarithm = naturalLogarithm(Double(total))
+        // A probability is exp(logWeight) / total.
         var entropy = 0.0
-        for rank in 0..<candidates.count {
-            let surprise = Self.surprise(candidates.weight(rank), of: total)
-            if surprise.isFinite { entropy += Double(candidates.weight(rank) / total) * surprise }
+        for rank in 0..<candidates.count where candidates.weight(rank) > 0 {
+            let surprise = logarithm - Double(candidates.logWeight(rank))
+            entropy += Double(candidates.weight(rank) / total) * surprise
         }
-        candidates.keepNearest(reaching: probability * total) { weight in
-            Float(abs(Self.surprise(weight, of: total) - entropy))
+        candidates.keepNearest(reaching: probability * total) { logWeight in
+            Float(abs(logarithm - Double(logWeight) - entropy))
         }
-    }
-
-    /// The negative logarithm of a probability.
-    private static func surprise(_ weight: Float, of total: Float) -> Double {
-        let probability = weight / total
-        return probability > 0 ? -naturalLogarithm(Double(probability)) : .infinity
     }
 }

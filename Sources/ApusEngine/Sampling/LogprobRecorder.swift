@@ -1,3 +1,5 @@
+internal import ApusTensor
+
 /// Computes the log probabilities of one request's tokens, in memory that it reserves once.
 package struct LogprobRecorder: Sendable {
     private let alternativeCount: Int
@@ -8,12 +10,16 @@ package struct LogprobRecorder: Sendable {
     private var logarithm = 0.0
     /// The raw logits, kept while the processors change the row.
     private var raw: [Float]
+    /// Exponentials of a part of the row; a multiple of the lanes.
+    private var piece: [Float]
+    private let kernels = KernelTable.current
 
     /// Creates a recorder for a vocabulary.
     package init(alternativeCount: Int, vocabularySize: Int) {
         self.alternativeCount = alternativeCount
         alternatives.reserveCapacity(alternativeCount)
         raw = Array(repeating: 0, count: vocabularySize)
+        piece = Array(repeating: 0, count: 1024)
     }
 
     /// Reads the row from which a token will be chosen, before any processor.
@@ -22,9 +28,9 @@ package struct LogprobRecorder: Sendable {
         alternatives.removeAll(keepingCapacity: true)
         guard let best = TokenSampler.largest(of: logits)?.logit else { return }
         largest = best
-        logarithm = naturalLogarithm(Double(Self.sumOfExponentials(logits, best)))
+        logarithm = naturalLogarithm(Double(sumOfExponentials(logits, best)))
         guard alternativeCount > 0 else { return }
-        candidates.select(from: logits, floor: -.greatestFiniteMagnitude, limit: alternativeCount)
+        candidates.selectLargest(alternativeCount, from: logits)
         for rank in 0..<candidates.count {
             let entry = TokenLogprobs.Entry(token: candidates.token(rank), logprob: logprob(candidates.logit(rank)))
             alternatives.append(entry)
@@ -43,12 +49,13 @@ package struct LogprobRecorder: Sendable {
     }
 
     /// The softmax's denominator over 16 lanes and a tree (docs/numbers.md, section 1).
-    private static func sumOfExponentials(_ row: Span<Float>, _ largest: Float) -> Float {
-        var lanes = SIMD16<Float>()
-        for index in 0..<row.count { lanes[index & 15] += exponential(row[index] - largest) }
-        let eight = lanes.lowHalf + lanes.highHalf
-        let four = eight.lowHalf + eight.highHalf
-        let two = four.lowHalf + four.highHalf
-        return two[0] + two[1]
+    private mutating func sumOfExponentials(_ row: Span<Float>, _ largest: Float) -> Float {
+        var sum = LaneSum()
+        for start in stride(from: 0, to: row.count, by: piece.count) {
+            let length = min(piece.count, row.count - start)
+            kernels.exponentials(of: row.extracting(start..<start + length), minus: largest, into: &piece)
+            sum.add(piece.span.extracting(first: length))
+        }
+        return sum.total
     }
 }

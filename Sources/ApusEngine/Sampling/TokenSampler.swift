@@ -38,9 +38,11 @@ package struct TokenSampler: Sendable {
         for processor in processors { processor.process(&logits) }
         guard let best = Self.largest(of: logits.span) else { return nil }
         if temperature == 0 { return Int32(best.token) }
-        // Further below, a weight is less than half of the last digit of a sum of at least 1, so it adds nothing.
-        let floor = best.logit - 20 * max(1, temperature)
-        candidates.select(from: logits.span, floor: floor, limit: topK)
+        if topK > 0 {
+            candidates.selectLargest(topK, from: logits.span)
+        } else {
+            candidates.selectAll(from: logits.span, largest: best.logit)
+        }
         if !filters.isEmpty { candidates.weigh(temperature: 1) }
         for filter in filters { filter.apply(to: &candidates) }
         candidates.weigh(temperature: temperature)
@@ -70,14 +72,11 @@ package struct TokenSampler: Sendable {
     package static func largest(of logits: Span<Float>) -> (token: Int, logit: Float)? {
         var best = -Float.infinity
         var token = 0
-        for index in 0..<logits.count {
-            let logit = logits[index]
-            // One comparison that is true for larger numbers and for NaN.
-            if !(logit <= best) {
-                if logit.isNaN { return nil }
-                best = logit
-                token = index
-            }
+        var next = 0
+        while let index = logits.first(above: best, from: next) {
+            if logits[index].isNaN { return nil }
+            (token, best) = (index, logits[index])
+            next = index + 1
         }
         return best.isFinite ? (token, best) : nil
     }

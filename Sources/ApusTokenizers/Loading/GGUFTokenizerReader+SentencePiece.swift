@@ -21,7 +21,8 @@ extension GGUFTokenizerReader {
             keepsWholePieces: false,
             byteTokens: byteTokens,
             unknown: special.unknown,
-            fusesUnknown: false
+            fusesUnknown: false,
+            joins: SentencePieceModel.joins(in: vocabulary, byteTokens: byteTokens, fusesUnknown: false)
         )
         return TokenizerParts(
             vocabulary: vocabulary,

@@ -40,6 +40,7 @@ extension JSONTokenizerReader {
         let normalizer = try JSONNormalizer(try root.memberIfPresent("normalizer"))
         let decoder = try JSONDecoderChain(try root.memberIfPresent("decoder"))
         let byteTokens = try byteTokens()
+        let fusesUnknown = try model.flag("fuse_unk", default: false)
         var builder = BytePairBuilder(vocabulary, isByteLevel: false)
         let model = SentencePieceModel(
             spacePrefix: try normalizer.spacePrefix(chain.metaspace),
@@ -50,7 +51,8 @@ extension JSONTokenizerReader {
             keepsWholePieces: try model.flag("ignore_merges", default: false),
             byteTokens: byteTokens,
             unknown: special.unknown,
-            fusesUnknown: try model.flag("fuse_unk", default: false)
+            fusesUnknown: fusesUnknown,
+            joins: SentencePieceModel.joins(in: vocabulary, byteTokens: byteTokens, fusesUnknown: fusesUnknown)
         )
         let pairs = byteTokens.enumerated().filter { $0.element >= 0 }
         let byteOfToken = Dictionary(pairs.map { ($0.element, UInt8($0.offset)) }) { first, _ in first }

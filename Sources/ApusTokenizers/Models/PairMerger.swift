@@ -1,18 +1,24 @@
 /// Says which two neighbours may merge: by a table of pairs, or by what their joined text is worth.
 protocol PairRanking {
-    /// The merge of two neighbours in `text`; nil if they stay apart.
-    func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge?
+    /// The merge of two neighbours in `piece`; nil if they stay apart.
+    func merge(_ left: Symbol, _ right: Symbol, in piece: Span<UInt8>) -> Merge?
 }
 
 /// A run of bytes that is, so far, one token.
+///
+/// Small, as a hostile text is one piece with a symbol for each byte: 32 bits hold more than memory would.
 struct Symbol {
     /// The token's id; negative where the run is not in the vocabulary.
     var id: Int32
-    var start: Int
+    /// Where it starts in the piece.
+    fileprivate(set) var offset: UInt32
     /// Bytes; 0 once merged into the symbol before.
-    var byteCount: Int
-    var previous: Int
-    var next: Int
+    fileprivate(set) var length: UInt32
+    fileprivate var previous: Int32
+    fileprivate var next: Int32
+
+    var start: Int { Int(offset) }
+    var byteCount: Int { Int(length) }
 }
 
 /// Greedy pair merging ("Neural Machine Translation of Rare Words with Subword Units", algorithm 1) in O(n log n): the
@@ -28,9 +34,9 @@ struct PairMerger {
     private struct Candidate {
         let rank: UInt32
         let id: Int32
-        let left: Int
+        let left: Int32
         // Of both symbols together; if it changed since, the candidate is stale.
-        let byteCount: Int
+        let length: UInt32
 
         // The order of merging: by rank, then from left to right.
         @inline(__always)
@@ -48,44 +54,51 @@ struct PairMerger {
 
     /// Adds a symbol after the last one.
     mutating func append(id: Int32, start: Int, byteCount: Int) {
-        let index = symbols.count
-        if index > 0 { symbols[index - 1].next = index }
-        symbols.append(Symbol(id: id, start: start, byteCount: byteCount, previous: index - 1, next: -1))
+        let index = Int32(truncatingIfNeeded: symbols.count)
+        if index > 0 { symbols[Int(index) - 1].next = index }
+        symbols.append(
+            Symbol(
+                id: id,
+                offset: UInt32(truncatingIfNeeded: start),
+                length: UInt32(truncatingIfNeeded: byteCount),
+                previous: index - 1,
+                next: -1
+            )
+        )
     }
 
     /// Merges until no pair can; merged symbols have a byte count of 0 afterwards.
-    mutating func run(_ ranking: some PairRanking, on text: Span<UInt8>) {
+    /// - Parameter piece: the bytes that the symbols cover.
+    mutating func run(_ ranking: some PairRanking, on piece: Span<UInt8>) {
         heap.removeAll(keepingCapacity: true)
-        for index in symbols.indices.dropFirst() { consider(index - 1, index, ranking, text) }
+        for index in symbols.indices.dropFirst() {
+            let right = Int32(truncatingIfNeeded: index)
+            consider(right - 1, right, ranking, piece)
+        }
         while let candidate = popFirst() {
             stepCount += 1
-            let left = candidate.left
-            let right = symbols[left].next
-            guard symbols[left].byteCount > 0, right >= 0,
-                symbols[left].byteCount + symbols[right].byteCount == candidate.byteCount
+            let left = Int(candidate.left)
+            let right = Int(symbols[left].next)
+            guard symbols[left].length > 0, right >= 0,
+                symbols[left].length + symbols[right].length == candidate.length
             else { continue }
-            symbols[left].byteCount = candidate.byteCount
+            symbols[left].length = candidate.length
             symbols[left].id = candidate.id
             let next = symbols[right].next
             symbols[left].next = next
-            symbols[right].byteCount = 0
-            if next >= 0 { symbols[next].previous = left }
-            consider(symbols[left].previous, left, ranking, text)
-            consider(left, next, ranking, text)
+            symbols[right].length = 0
+            if next >= 0 { symbols[Int(next)].previous = candidate.left }
+            consider(symbols[left].previous, candidate.left, ranking, piece)
+            consider(candidate.left, next, ranking, piece)
         }
     }
 
     @inline(__always)
-    private mutating func consider(_ left: Int, _ right: Int, _ ranking: some PairRanking, _ text: Span<UInt8>) {
-        guard left >= 0, right >= 0, let merge = ranking.merge(symbols[left], symbols[right], in: text) else { return }
-        push(
-            Candidate(
-                rank: merge.rank,
-                id: merge.id,
-                left: left,
-                byteCount: symbols[left].byteCount + symbols[right].byteCount
-            )
-        )
+    private mutating func consider(_ left: Int32, _ right: Int32, _ ranking: some PairRanking, _ piece: Span<UInt8>) {
+        guard left >= 0, right >= 0 else { return }
+        let (first, second) = (symbols[Int(left)], symbols[Int(right)])
+        guard let merge = ranking.merge(first, second, in: piece) else { return }
+        push(Candidate(rank: merge.rank, id: merge.id, left: left, length: first.length + second.length))
     }
 
     // MARK: Heap

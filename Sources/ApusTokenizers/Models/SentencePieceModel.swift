@@ -36,10 +36,25 @@ struct SentencePieceModel: Sendable {
     let unknown: Int32?
     /// Whether neighbouring unknown characters become one token.
     let fusesUnknown: Bool
+    /// For each byte, whether a U+2581 after it may merge with it; where it may not, a text falls into parts of its own.
+    let joins: [Bool]
 
     /// U+2581, which stands for a space.
     static let spaceMark: [UInt8] = [0xE2, 0x96, 0x81]
     private static let space = UInt8(ascii: " ")
+
+    /// What `joins` is for a vocabulary.
+    static func joins(in vocabulary: Vocabulary, byteTokens: [Int32], fusesUnknown: Bool) -> [Bool] {
+        let all = [Bool](repeating: true, count: 256)
+        let fallsBack = byteTokens.allSatisfy { $0 >= 0 }
+        // Unknown characters would fuse across parts, and a mark that is no token could merge from its bytes.
+        guard fallsBack || !fusesUnknown, vocabulary.index.id(of: spaceMark) != nil else { return all }
+        let joins = vocabulary.index.bytesPreceding(spaceMark)
+        // A token's "<0x41>" may stand for the byte, whatever byte that is.
+        let beforeName = vocabulary.index.bytesPreceding(Array(">".utf8) + spaceMark)
+        let joinsBytes = "0123456789ABCDEF".utf8.contains { beforeName[Int($0)] }
+        return joinsBytes ? all : joins
+    }
 
     /// The text with its spaces marked.
     func normalized(_ text: Span<UInt8>, _ context: TextContext) -> [UInt8] {
@@ -75,11 +90,17 @@ struct SentencePieceModel: Sendable {
     }
 
     /// Appends the tokens of a text with marked spaces.
-    func encode(_ text: Span<UInt8>, _ vocabulary: Vocabulary, _ merger: inout PairMerger, _ ids: inout [Int32]) {
+    func encode(
+        _ text: Span<UInt8>,
+        _ vocabulary: Vocabulary,
+        _ work: inout EncodingWorkspace,
+        _ ids: inout [Int32]
+    ) {
+        work.pieces.begin(textByteCount: text.count)
         var start = 0
         while start < text.count {
             let end = splitsWords ? wordEnd(in: text, from: start) : text.count
-            encodePiece(text, start, end, vocabulary, &merger, &ids)
+            encodePiece(text, start, end, vocabulary, &work, &ids)
             start = end
         }
     }
@@ -88,14 +109,15 @@ struct SentencePieceModel: Sendable {
     private func wordEnd(in text: Span<UInt8>, from start: Int) -> Int {
         var end = start + 1
         while end < text.count {
-            if text[end] == Self.spaceMark[0], end + 2 < text.count, text[end + 1] == Self.spaceMark[1],
-                text[end + 2] == Self.spaceMark[2]
-            {
-                return end
-            }
+            if Self.isSpaceMark(text, end) { return end }
             end += 1
         }
         return end
+    }
+
+    @inline(__always)
+    private static func isSpaceMark(_ text: Span<UInt8>, _ position: Int) -> Bool {
+        text[position] == 0xE2 && position + 2 < text.count && text[position + 1] == 0x96 && text[position + 2] == 0x81
     }
 
     private func encodePiece(
@@ -103,44 +125,63 @@ struct SentencePieceModel: Sendable {
         _ start: Int,
         _ end: Int,
         _ vocabulary: Vocabulary,
-        _ merger: inout PairMerger,
+        _ work: inout EncodingWorkspace,
         _ ids: inout [Int32]
     ) {
         if keepsWholePieces, let id = vocabulary.index.id(of: text, start, end - start) {
             ids.append(id)
             return
         }
-        merger.removeAll()
-        fill(&merger, text, start, end, vocabulary)
+        var partStart = start
+        var position = start
+        while position < end {
+            if position > partStart, Self.isSpaceMark(text, position), !joins[Int(text[position - 1])] {
+                encodePart(text, partStart, position, vocabulary, &work, &ids)
+                partStart = position
+            }
+            position += Self.characterLength(lead: text[position])
+        }
+        encodePart(text, partStart, end, vocabulary, &work, &ids)
+    }
+
+    /// Encodes a part of a piece that merges don't lead out of.
+    private func encodePart(
+        _ text: Span<UInt8>,
+        _ start: Int,
+        _ end: Int,
+        _ vocabulary: Vocabulary,
+        _ work: inout EncodingWorkspace,
+        _ ids: inout [Int32]
+    ) {
+        if work.pieces.recall(text, start, end, &ids) { return }
+        let idStart = ids.count
+        let part = text.extracting(start..<end)
+        work.merger.removeAll()
+        fill(&work.merger, part, vocabulary)
         switch order {
-        case .tokens: merger.run(TokenRanking(vocabulary: vocabulary), on: text)
-        case .merges(let table): merger.run(TableRanking(table: table), on: text)
+        case .tokens: work.merger.run(TokenRanking(vocabulary: vocabulary), on: part)
+        case .merges(let table): work.merger.run(TableRanking(table: table), on: part)
         }
         var follower = false
-        for symbol in merger.symbols where symbol.byteCount > 0 {
+        for symbol in work.merger.symbols where symbol.byteCount > 0 {
             if symbol.id >= 0 {
                 ids.append(symbol.id)
                 follower = false
             } else if !(fusesUnknown && follower) {
-                follower = appendBytes(of: symbol, text, &ids)
+                follower = appendBytes(of: symbol, part, &ids)
             }
         }
+        work.pieces.remember(start, end, idStart: idStart, ids)
     }
 
     /// Adds a symbol for each character.
     ///
     /// Without a table, a character outside the vocabulary stays whole until the end,
     /// since joined texts are looked up; with one, its bytes are symbols that a table may merge.
-    private func fill(
-        _ merger: inout PairMerger,
-        _ text: Span<UInt8>,
-        _ start: Int,
-        _ end: Int,
-        _ vocabulary: Vocabulary
-    ) {
-        var position = start
-        while position < end {
-            let length = min(Self.characterLength(lead: text[position]), end - position)
+    private func fill(_ merger: inout PairMerger, _ text: Span<UInt8>, _ vocabulary: Vocabulary) {
+        var position = 0
+        while position < text.count {
+            let length = min(Self.characterLength(lead: text[position]), text.count - position)
             let bytes = position..<position + length
             let id = vocabulary.index.id(of: text, position, length)
             if case .merges = order, id == nil, bytes.allSatisfy({ byteTokens[Int(text[$0])] >= 0 }) {
@@ -175,8 +216,8 @@ struct SentencePieceModel: Sendable {
 private struct TokenRanking: PairRanking {
     let vocabulary: Vocabulary
 
-    func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge? {
-        guard let id = vocabulary.index.id(of: text, left.start, left.byteCount + right.byteCount),
+    func merge(_ left: Symbol, _ right: Symbol, in piece: Span<UInt8>) -> Merge? {
+        guard let id = vocabulary.index.id(of: piece, left.start, left.byteCount + right.byteCount),
             Int(id) < vocabulary.ranks.count
         else { return nil }
         return Merge(rank: vocabulary.ranks[Int(id)], id: id)
@@ -187,7 +228,7 @@ private struct TokenRanking: PairRanking {
 private struct TableRanking: PairRanking {
     let table: MergeTable
 
-    func merge(_ left: Symbol, _ right: Symbol, in text: Span<UInt8>) -> Merge? {
+    func merge(_ left: Symbol, _ right: Symbol, in piece: Span<UInt8>) -> Merge? {
         left.id >= 0 && right.id >= 0 ? table.merge(left.id, right.id) : nil
     }
 }

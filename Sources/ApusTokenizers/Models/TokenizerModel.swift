@@ -14,11 +14,11 @@ enum TokenizerModel: Sendable {
     }
 
     /// Appends the tokens of a normalized text.
-    func encode(_ text: Span<UInt8>, _ vocabulary: Vocabulary, _ merger: inout PairMerger, _ ids: inout [Int32]) {
+    func encode(_ text: Span<UInt8>, _ vocabulary: Vocabulary, _ work: inout EncodingWorkspace, _ ids: inout [Int32]) {
         switch self {
-        case .bytePair(let model): model.encode(text, vocabulary, &merger, &ids)
-        case .sentencePiece(let model): model.encode(text, vocabulary, &merger, &ids)
-        case .wordPiece(let model): model.encode(text, vocabulary, &merger, &ids)
+        case .bytePair(let model): model.encode(text, vocabulary, &work, &ids)
+        case .sentencePiece(let model): model.encode(text, vocabulary, &work, &ids)
+        case .wordPiece(let model): model.encode(text, vocabulary, &work, &ids)
         }
     }
 }

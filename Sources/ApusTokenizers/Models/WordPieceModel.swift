@@ -43,7 +43,7 @@ struct WordPieceModel: Sendable {
     }
 
     /// Appends the tokens of a cleaned text.
-    func encode(_ text: Span<UInt8>, _ vocabulary: Vocabulary, _ merger: inout PairMerger, _ ids: inout [Int32]) {
+    func encode(_ text: Span<UInt8>, _ vocabulary: Vocabulary, _ work: inout EncodingWorkspace, _ ids: inout [Int32]) {
         let scalars = ScalarText(text)
         let bytes = scalars.utf8
         let classes = BertClass.table
@@ -51,7 +51,7 @@ struct WordPieceModel: Sendable {
         var characterCount = 0
         var position = 0
         func endWord() {
-            if !word.isEmpty { cover(bytes, word, characterCount, vocabulary, &merger, &ids) }
+            if !word.isEmpty { cover(bytes, word, characterCount, vocabulary, &work, &ids) }
         }
         for index in 0..<scalars.count {
             let length = UTF8Scanner.length(of: scalars.scalars[index])
@@ -59,7 +59,7 @@ struct WordPieceModel: Sendable {
             let isPunctuation = BertClass(rawValue: classes[scalars.scalars[index]]).contains(.punctuation)
             if isSpace || isPunctuation {
                 endWord()
-                if isPunctuation { cover(bytes, position..<position + length, 1, vocabulary, &merger, &ids) }
+                if isPunctuation { cover(bytes, position..<position + length, 1, vocabulary, &work, &ids) }
                 word = position + length..<position + length
                 characterCount = 0
             } else {
@@ -77,7 +77,7 @@ struct WordPieceModel: Sendable {
         _ word: Range<Int>,
         _ characterCount: Int,
         _ vocabulary: Vocabulary,
-        _ merger: inout PairMerger,
+        _ work: inout EncodingWorkspace,
         _ ids: inout [Int32]
     ) {
         guard characterCount <= longestWord else {
@@ -92,7 +92,7 @@ struct WordPieceModel: Sendable {
             var count = candidate.count
             var piece: Int32?
             while count > prefix.count, piece == nil {
-                merger.countStep()
+                work.merger.countStep()
                 piece = vocabulary.index.id(of: candidate.span, 0, count)
                 if piece == nil { count -= 1 }
             }

@@ -7,10 +7,14 @@ package struct PreTokenizer: Sendable, Equatable {
     /// GGUF's name of the family.
     package let name: String
     let rules: [SplitRule]
+    /// Whether runs of bytes that are numbers in the byte-level alphabet are cut off, in whatever characters they stand:
+    /// the reference looks for digits once bytes are spelled.
+    let cutsNumericBytes: Bool
 
-    init(name: String, rules: [SplitRule]) {
+    init(name: String, rules: [SplitRule], cutsNumericBytes: Bool = false) {
         self.name = name
         self.rules = rules
+        self.cutsNumericBytes = cutsNumericBytes
     }
 
     /// GPT-2's own expression.
@@ -22,7 +26,11 @@ package struct PreTokenizer: Sendable, Equatable {
     package static let starcoder = PreTokenizer(name: "starcoder", rules: [.eachDigit, .gpt2])
     package static let refact = PreTokenizer(name: "refact", rules: [.eachDigit, .gpt2])
     package static let commandR = PreTokenizer(name: "command-r", rules: [.eachDigit, .gpt2])
-    package static let falcon = PreTokenizer(name: "falcon", rules: [.punctuationRuns, .gpt2, .threeDigits])
+    package static let falcon = PreTokenizer(
+        name: "falcon",
+        rules: [.punctuationRuns, .gpt2, .threeDigits],
+        cutsNumericBytes: true
+    )
     package static let deepseekLLM = PreTokenizer(
         name: "deepseek-llm",
         rules: [

@@ -9,16 +9,11 @@ struct ByteHash: Sendable {
         var hash = seed ^ UInt64(truncatingIfNeeded: count)
         var position = start
         let end = start + count
-        while position < end {
-            var word: UInt64 = 0
-            let stop = min(position + 8, end)
-            while position < stop {
-                word = word << 8 | UInt64(bytes[position])
-                position += 1
-            }
-            hash = Self.fold(hash ^ word)
+        while end - position > 8 {
+            hash = Self.fold(hash ^ bytes.word(position, 8))
+            position += 8
         }
-        return Self.fold(hash)
+        return Self.fold(Self.fold(hash ^ bytes.word(position, end - position)))
     }
 
     /// The hash of a number.
@@ -29,5 +24,35 @@ struct ByteHash: Sendable {
     private static func fold(_ word: UInt64) -> UInt64 {
         let product = (word ^ 0x2D35_8DCC_AA6C_78A5).multipliedFullWidth(by: multiplier)
         return product.high ^ product.low
+    }
+}
+
+extension Span<UInt8> {
+    /// Up to eight bytes as one number, different for different bytes of the same count.
+    @inline(__always)
+    func word(_ start: Int, _ count: Int) -> UInt64 {
+        // sound because every bit pattern is a valid integer, and the span checks its bounds
+        let bytes = self.bytes
+        if count == 8 { return bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self) }
+        if count >= 4 {
+            // Two halves that overlap.
+            let low = bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt32.self)
+            let high = bytes.unsafeLoadUnaligned(fromByteOffset: start + count - 4, as: UInt32.self)
+            return UInt64(high) << 32 | UInt64(low)
+        }
+        guard count > 0 else { return 0 }
+        let (first, middle, last) = (self[start], self[start + (count >> 1)], self[start + count - 1])
+        return UInt64(last) << 16 | UInt64(middle) << 8 | UInt64(first)
+    }
+
+    /// Whether `count` bytes from `start` are those of another span from `otherStart`.
+    @inline(__always)
+    func matches(_ start: Int, _ other: Span<UInt8>, _ otherStart: Int, count: Int) -> Bool {
+        var offset = 0
+        while count - offset > 8 {
+            if word(start + offset, 8) != other.word(otherStart + offset, 8) { return false }
+            offset += 8
+        }
+        return word(start + offset, count - offset) == other.word(otherStart + offset, count - offset)
     }
 }

@@ -1,35 +1,39 @@
 /// The merges of a byte-pair vocabulary: for two neighbouring tokens, how early they merge and what they become.
 struct MergeTable: Sendable {
-    // Pairs by hash, `empty` for free; at most half full.
-    private var keys: [UInt64]
-    private var values: [Merge]
+    // By hash of the pair; at most three quarters full.
+    private var entries: [Entry]
     private let hash = ByteHash()
     private(set) var count = 0
 
-    private static let empty = UInt64.max
+    private struct Entry: Sendable {
+        // `empty` for free.
+        var key: UInt64
+        var merge: Merge
+
+        static let empty = UInt64.max
+    }
 
     init(capacity: Int) {
         var slotCount = 16
-        while slotCount < capacity * 2 { slotCount *= 2 }
-        keys = Array(repeating: Self.empty, count: slotCount)
-        values = Array(repeating: Merge(rank: 0, id: 0), count: slotCount)
+        while slotCount / 4 * 3 < capacity { slotCount *= 2 }
+        entries = Array(repeating: Entry(key: Entry.empty, merge: Merge(rank: 0, id: 0)), count: slotCount)
     }
 
     /// Adds a merge; the first of equal pairs stays.
     ///
     /// The table must have been given room for it.
     mutating func insert(_ left: Int32, _ right: Int32, _ merge: Merge) {
-        let slot = slot(of: Self.key(left, right))
-        guard keys[slot] == Self.empty, count * 2 < keys.count else { return }
-        keys[slot] = Self.key(left, right)
-        values[slot] = merge
+        let key = Self.key(left, right)
+        let slot = slot(of: key)
+        guard entries[slot].key == Entry.empty, count < entries.count / 4 * 3 else { return }
+        entries[slot] = Entry(key: key, merge: merge)
         count += 1
     }
 
     @inline(__always)
     func merge(_ left: Int32, _ right: Int32) -> Merge? {
-        let slot = slot(of: Self.key(left, right))
-        return keys[slot] == Self.empty ? nil : values[slot]
+        let entry = entries[slot(of: Self.key(left, right))]
+        return entry.key == Entry.empty ? nil : entry.merge
     }
 
     // Ids are never negative, so no key equals `empty`.
@@ -40,9 +44,9 @@ struct MergeTable: Sendable {
 
     @inline(__always)
     private func slot(of key: UInt64) -> Int {
-        let mask = keys.count - 1
+        let mask = entries.count - 1
         var slot = Int(truncatingIfNeeded: hash(key)) & mask
-        while keys[slot] != key, keys[slot] != Self.empty { slot = (slot + 1) & mask }
+        while entries[slot].key != key, entries[slot].key != Entry.empty { slot = (slot + 1) & mask }
         return slot
     }
 }

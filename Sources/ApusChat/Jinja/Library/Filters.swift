@@ -163,7 +163,7 @@ enum NumberParsing {
 
     private static func integer(_ text: Text, base: Int) throws -> Int? {
         guard base == 0 || (2...36).contains(base) else { return nil }
-        var digits = Substring(text.stripped(.both).string)
+        var digits = Substring(withASCIIDigits(text.stripped(.both).string))
         let isNegative = digits.first == "-"
         if isNegative || digits.first == "+" { digits = digits.dropFirst() }
         var radix = base
@@ -191,12 +191,23 @@ enum NumberParsing {
         if let number = value.number { return number }
         if case .undefined(let undefined) = value { throw undefined.failure }
         guard let text = value.text else { return nil }
-        let lowered = text.stripped(.both).string.lowercased()
+        let lowered = withASCIIDigits(text.stripped(.both).string).lowercased()
         let magnitude = lowered.first == "-" || lowered.first == "+" ? lowered.dropFirst() : lowered[...]
         if ["inf", "infinity", "nan"].contains(magnitude) { return Double(lowered) }
         guard let plain = withoutUnderscores(lowered[...]) else { return nil }
         let isPlain = plain.utf8.allSatisfy { (0x30...0x39).contains($0) || "+-.e".utf8.contains($0) }
         return isPlain ? Double(plain) ?? Double(plain + (plain.hasSuffix(".") ? "0" : "")) : nil
+    }
+
+    /// The text with decimal digits of all scripts written in ASCII.
+    private static func withASCIIDigits(_ text: String) -> String {
+        guard !text.utf8.allSatisfy({ $0 < 0x80 }) else { return text }
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            let value = scalar.properties.numericType == .decimal ? scalar.properties.numericValue : nil
+            result.append(value.map { Unicode.Scalar(0x30 + UInt8($0)) } ?? scalar)
+        }
+        return String(result)
     }
 
     /// The digits without underscores, which may stand only between digits.

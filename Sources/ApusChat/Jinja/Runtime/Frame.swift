@@ -56,6 +56,15 @@ final class Frame {
         return value
     }
 
+    /// The variables that this block and those around it have assigned.
+    func assigned() -> [String: Value] {
+        var values = parent?.assigned() ?? [:]
+        for (index, name) in scope.names.enumerated() where scope.symbols[index].isStored {
+            if case .value(let value) = slots[index] { values[name] = value }
+        }
+        return values
+    }
+
     /// Whether a name that the block's scope declares has no value yet.
     func isMissing(_ name: String) -> Bool {
         guard let index = scope.index[name], case .missing = slots[index] else { return false }

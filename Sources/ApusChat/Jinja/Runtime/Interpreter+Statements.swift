@@ -38,6 +38,9 @@ extension Interpreter {
             return try capture(body, filters) { try write(try $0.printed(meter: meter).utf8) }
         case .with(let bindings, let body): return try with(bindings, body)
         case .generation(let body): return try inFrame(body.scope) { _ in try execute(body.statements) }
+        case .block(let body, let seesAround):
+            return try inBlock(body.scope, seesAround: seesAround) { try execute(body.statements) }
+        case .refused(let reason): throw TemplateFailure(reason)
         case .breakLoop: return .breakLoop
         case .continueLoop: return .continueLoop
         }

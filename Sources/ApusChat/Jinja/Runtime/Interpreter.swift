@@ -4,6 +4,8 @@ final class Interpreter {
     /// The time that `strftime_now` formats.
     let now: CalendarTime?
     private let context: [String: Value]
+    /// The template's own frame.
+    private var root: Frame
     private(set) var frame: Frame
     private var output: [UInt8] = []
     /// Bytes of outer outputs, while a macro or block captures its own.
@@ -20,7 +22,8 @@ final class Interpreter {
         self.context = context
         self.now = now
         meter = Meter(limits: limits)
-        frame = Frame(Scope(), parent: nil, context: [:])
+        root = Frame(Scope(), parent: nil, context: [:])
+        frame = root
     }
 
     func render(_ template: ScopedBody) throws -> [UInt8] {
@@ -28,7 +31,8 @@ final class Interpreter {
             for namespace in namespaces { namespace.clear() }
             for frame in capturedFrames { frame.clear() }
         }
-        frame = Frame(template.scope, parent: nil, context: context)
+        root = Frame(template.scope, parent: nil, context: context)
+        frame = root
         do {
             _ = try execute(template.statements)
         } catch var failure as TemplateFailure {
@@ -81,6 +85,16 @@ final class Interpreter {
         frame = Frame(scope, parent: parent ?? outer, context: context)
         defer { frame = outer }
         return try body(frame)
+    }
+
+    /// Runs `body` in a frame that sees the template's own variables; those of the frames around only if asked for.
+    func inBlock<Result>(_ scope: Scope, seesAround: Bool, _ body: () throws -> Result) throws -> Result {
+        let around = seesAround ? frame.assigned() : root.assigned()
+        try meter.spend(bytes: around.count * MemoryCharge.perElement)
+        let outer = frame
+        frame = Frame(scope, parent: nil, context: context.merging(around) { _, inner in inner })
+        defer { frame = outer }
+        return try body()
     }
 
     func makeNamespace(_ attributes: DictValue) throws -> NamespaceValue {

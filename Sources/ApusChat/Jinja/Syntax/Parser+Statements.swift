@@ -58,6 +58,14 @@ extension Parser {
         return ScopedBody(scope: scopes.pop(), statements: statements)
     }
 
+    /// A body that sees nothing of the scopes around it, nor they of it; its end tag included.
+    mutating func detachedBody(until end: String) throws -> ScopedBody {
+        let around = scopes
+        scopes = ScopeStack()
+        defer { scopes = around }
+        return try scopedBody(until: end)
+    }
+
     private mutating func statement() throws -> [Statement] {
         let line = current.line
         guard case .name(let tag) = current.kind else { throw failure("tag name expected") }
@@ -84,7 +92,9 @@ extension Parser {
         case "break", "continue":
             if loopDepth == 0 { throw failure("'\(tag)' outside loop", line: line) }
             return tag == "break" ? .breakLoop : .continueLoop
-        case "extends", "include", "import", "from", "block", "autoescape":
+        case "block": return try block(line: line)
+        case "extends", "include", "import", "from": return try loaderTag(tag)
+        case "autoescape":
             throw failure("tag '\(tag)' is not supported in chat templates", line: line)
         default:
             openTags.removeLast()
@@ -94,7 +104,7 @@ extension Parser {
     }
 
     /// Runs `body` as the inside of a macro, which loops outside of it cannot be left from.
-    private mutating func functionBody<Result>(_ body: (inout Parser) throws -> Result) rethrows -> Result {
+    mutating func functionBody<Result>(_ body: (inout Parser) throws -> Result) rethrows -> Result {
         let outerLoops = loopDepth
         loopDepth = 0
         defer { loopDepth = outerLoops }

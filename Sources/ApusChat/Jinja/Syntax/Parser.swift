@@ -9,6 +9,7 @@ struct Parser {
     var openTags: [String] = []
     /// Loops around the current statement within the current macro, which `break` may leave.
     var loopDepth = 0
+    var blockNames: Set<String> = []
     /// Whether an unknown filter or test fails only when it is reached: Jinja allows it under a condition.
     var isConditional = false
     var unknownNames: [TemplateFailure] = []

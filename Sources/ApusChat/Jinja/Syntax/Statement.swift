@@ -11,6 +11,10 @@ struct Statement: Sendable {
         case filterBlock([Expression.Suffix], ScopedBody)
         case with([(target: Target, value: Expression)], ScopedBody)
         case generation(ScopedBody)
+        /// A block; what stands around it is visible only if it says so, the template's own variables always.
+        case block(ScopedBody, seesAround: Bool)
+        /// Fails where it is reached.
+        case refused(String)
         case breakLoop
         case continueLoop
     }
