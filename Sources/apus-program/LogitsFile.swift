@@ -20,7 +20,7 @@ final class LogitsFile {
         self.file = file
     }
 
-    /// Adds a row. What fails is reported by `close`.
+    /// Adds a row; what fails is reported by `close`.
     func append(_ row: Span<Float>) {
         // Sound because the pointer is used only inside the closure.
         let written = row.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }

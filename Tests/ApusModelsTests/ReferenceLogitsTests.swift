@@ -1,3 +1,4 @@
+import ApusCore
 import ApusModels
 import ApusNN
 import ApusTensor
@@ -18,5 +19,13 @@ import Testing
     @Test(arguments: ReferenceModel.names) func halfFloatKeysAndValuesStayNear(name: String) throws {
         let difference = try ReferenceModel(name).difference(storage: .blocks(.f16))
         #expect(difference <= 4e-3, "\(name): \(difference)")
+    }
+
+    /// A step of rounding is 1/127 of a group's largest weight at 8 bits, 1/15 of its range at 4; activations take 8 bits.
+    @Test(arguments: ReferenceModel.names, [(ElementType.q8_0, 0.03), (.q6K, 0.03), (.q4_1, 0.3), (.q4K, 0.3)])
+    func weightsRoundedWhileLoadingStayNear(name: String, rounding: (ElementType, Float)) throws {
+        let difference = try ReferenceModel(name).difference(quantization: rounding.0)
+        #expect(difference <= rounding.1, "\(name) \(rounding.0): \(difference)")
+        #expect(difference > Self.bound, "\(name) \(rounding.0) was not rounded")
     }
 }
