@@ -87,7 +87,8 @@ package struct Perplexity {
     }
 
     /// Scores one chunk.
-    package mutating func score(chunk: Int, into result: inout Result) {
+    /// - Parameter observe: gets the logits of each scored position, in order.
+    package mutating func score(chunk: Int, into result: inout Result, observe: (Span<Float>) -> Void = { _ in }) {
         var chunkTokens = Array(tokens[chunk * contextLength..<(chunk + 1) * contextLength])
         if let bos { chunkTokens[0] = bos }
         let firstScored = contextLength / 2
@@ -107,7 +108,10 @@ package struct Perplexity {
             if position >= firstScored {
                 for row in 0..<count {
                     let next = Int(chunkTokens[position + row + 1])
-                    result.add(runner.withLogits(row: row) { Self.negativeLogLikelihood(of: next, $0.span) })
+                    runner.withLogits(row: row) {
+                        result.add(Self.negativeLogLikelihood(of: next, $0.span))
+                        observe($0.span)
+                    }
                 }
             }
             position += count

@@ -38,6 +38,9 @@ struct PerplexityCommand: AsyncParsableCommand {
     var kv = KVType.f16
     @Option(help: "Round float weights to this type while loading.")
     var quantize: ElementType?
+    /// Hidden: what `tools/quality` compares with other programs' logits.
+    @Option(help: .hidden)
+    var logits: String?
     @Flag(help: "Print one JSON object.")
     var json = false
 
@@ -50,8 +53,9 @@ struct PerplexityCommand: AsyncParsableCommand {
         var measure = try Perplexity(model, text: text, contextLength: context, kvType: kv)
         var result = Perplexity.Result()
         let count = min(chunks ?? measure.chunkCount, measure.chunkCount)
+        let logitsFile = try logits.map { try LogitsFile(path: $0) }
         for chunk in 0..<count {
-            measure.score(chunk: chunk, into: &result)
+            measure.score(chunk: chunk, into: &result) { logitsFile?.append($0) }
             if Terminal.isErrorTerminal {
                 Terminal.note(
                     "\r\u{1B}[Kchunk \(chunk + 1) of \(count): \(JSONRounding.thousandths(result.perplexity))"
@@ -59,6 +63,7 @@ struct PerplexityCommand: AsyncParsableCommand {
             }
         }
         if Terminal.isErrorTerminal { Terminal.note("\r\u{1B}[K") }
+        try logitsFile?.close()
         let perplexity = JSONRounding.thousandths(result.perplexity)
         let error = JSONRounding.thousandths(result.standardError)
         guard json else {

@@ -80,6 +80,9 @@ struct RunCommand: AsyncParsableCommand {
         } else if !record.text.hasSuffix("\n") {
             Terminal.write("\n")
         }
+        if record.endedAtLength, maxTokens == nil {
+            Terminal.note("apus: the context is full, the answer may be unfinished; --context N makes it longer\n")
+        }
     }
 }
 
@@ -97,6 +100,8 @@ private struct RunRecord {
         tokens += piece.tokens
         if let ended = piece.summary { summary = ended }
     }
+
+    var endedAtLength: Bool { summary?.reason == .length }
 
     var jsonText: String {
         var writer = JSONWriter(.pretty)

@@ -1,6 +1,5 @@
 import ApusCore
 import ArgumentParser
-import Dispatch
 
 #if canImport(Glibc)
 import Glibc
@@ -50,17 +49,8 @@ enum Terminal {
         async throws -> Result
     {
         let work = Task(operation: body)
-        signal(SIGINT, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: SIGINT)
-        source.setEventHandler {
-            work.cancel()
-            signal(SIGINT, SIG_DFL)
-        }
-        source.activate()
-        defer {
-            source.cancel()
-            signal(SIGINT, SIG_DFL)
-        }
+        Interrupts.first = { work.cancel() }
+        defer { Interrupts.first = nil }
         do {
             return try await work.value
         } catch  where work.isCancelled {
@@ -75,7 +65,7 @@ enum Terminal {
     }
 
     /// Ends as an interrupted program does, so that a shell stops its script too.
-    private static func dieOfInterrupt() -> Never {
+    static func dieOfInterrupt() -> Never {
         signal(SIGINT, SIG_DFL)
         // Dispatch blocks the signals it watches.
         var signals = sigset_t()

@@ -30,14 +30,15 @@ struct ReferenceModel {
     /// Keys and values are kept as floats, since the reference does.
     func difference(
         _ edit: Edit = Edit(),
-        storage: StepDriver.Storage = .float
+        storage: StepDriver.Storage = .float,
+        quantization: ElementType? = nil
     ) throws -> Float {
         let compute = try Compute(threadCount: 1)
         var configuration = source.configuration
         edit.configuration(&configuration)
         let weights = try WeightLoader(
             tensors: EditedTensors(source.tensors, hidden: edit.hiddenTensors, replaced: edit.replacedTensors),
-            quantization: nil,
+            quantization: quantization,
             compute: compute,
             progress: { _ in }
         )

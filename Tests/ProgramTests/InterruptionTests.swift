@@ -1,3 +1,6 @@
+import ApusCore
+import ApusFormats
+import Foundation
 import Subprocess
 import SystemPackage
 import Testing
@@ -25,6 +28,33 @@ import Glibc
         }
         #expect(result.terminationStatus == .signaled(SIGINT))
         #expect(!result.standardError.contains("error"))
+    }
+
+    @Test func interruptBreaksOffOneAnswerOfAChat() async throws {
+        guard let model = Program.model else { return }
+        let saved = NSTemporaryDirectory() + "/apus-chat-\(UUID().uuidString).json"
+        defer { try? FileManager.default.removeItem(atPath: saved) }
+        let result = try await Subprocess.run(
+            .path(Program.path),
+            arguments: ["chat", model, "--temperature", "0", "--max-tokens", "1500"],
+            environment: Program.environment,
+            input: .string("Write a story of 2000 words about a dragon.\nWhat did I ask?\n/save \(saved)\n"),
+            output: .sequence,
+            error: .string(limit: 1 << 16)
+        ) { execution in
+            var isFirst = true
+            for try await _ in execution.standardOutput {
+                if isFirst { try execution.send(signal: .interrupt) }
+                isFirst = false
+            }
+        }
+        #expect(result.terminationStatus == .exited(0))
+        let messages = try JSONValue(parsing: MappedFile(path: saved).bytes).elements().map {
+            try $0.member("content").string()
+        }
+        try #require(messages.count == 4)
+        let brokenOff = messages[1]
+        #expect((1...1000).contains(brokenOff.utf8.count))
     }
 
     @Test func closedPipeEndsQuietly() async throws {

@@ -9,7 +9,8 @@ import sys
 def measure(command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{' '.join(command)}: {done.stderr.strip().splitlines()[-1:]}")
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        sys.exit(f"{' '.join(command)}: {reason}")
     return json.loads(done.stdout)
 
 
