@@ -86,18 +86,20 @@ package struct LoadedModel {
                     + "take a smaller model or quantization, or raise --memory"
             )
         }
-        model = try source.load(quantization: options.quantization, compute: compute, progress: progress)
-        guard tokenizer.vocabularySize <= model.shape.vocabularySize else {
+        let unpacked = try source.unpacked(quantization: options.quantization, compute: compute, progress: progress)
+        let tokenCount = tokenizer.vocabularySize
+        guard tokenCount <= unpacked.shape.vocabularySize else {
             throw ApusError(
                 .malformedFile,
-                "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(model.shape.vocabularySize)"
+                "\(path): the tokenizer has \(tokenCount) tokens, the model only \(unpacked.shape.vocabularySize)"
             )
         }
         plan = try MemoryPlan(
-            shape: model.shape,
+            shape: unpacked.shape,
             weights: weights,
             threadCount: compute.threadCount,
             options: options
         )
+        model = try unpacked.packed()
     }
 }

@@ -20,9 +20,11 @@ struct JSONVocabularyEntries {
         let vocabulary = try model.member("vocab").members()
         let addedTokens = try added?.elements()
         let limit = vocabulary.count + (addedTokens?.count ?? 0) + Self.largestGap
-        guard vocabulary.count > 0, limit <= Int(Int32.max) else {
-            throw ApusError(.malformedFile, "model.vocab: expected 1 to \(Int32.max) tokens, found \(vocabulary.count)")
+        guard vocabulary.count > 0 else {
+            throw ApusError(.malformedFile, "model.vocab: expected at least one token, found none")
         }
+        try TokenizerLimits.check(vocabulary.count, atMost: TokenizerLimits.tokenCount, "model.vocab: tokens")
+        try TokenizerLimits.check(addedTokens?.count ?? 0, atMost: TokenizerLimits.tokenCount, "added_tokens: tokens")
         modelIDs = TokenIndex(capacity: 0)
         ranges.reserveCapacity(vocabulary.count)
         for (key, value) in vocabulary {
@@ -32,6 +34,7 @@ struct JSONVocabularyEntries {
         }
         isInModel = ranges.map { !$0.isEmpty }
         for token in addedTokens.map(Array.init) ?? [] { try add(token, limit: limit) }
+        try TokenizerLimits.check(self.added, "added_tokens")
         isInModel += repeatElement(false, count: ranges.count - isInModel.count)
         try index()
     }
