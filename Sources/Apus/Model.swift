@@ -27,6 +27,8 @@ public final class Model: Sendable {
     public let kernelTier: KernelTier
     /// Compute threads in use.
     public let threadCount: Int
+    /// The file or folder it was loaded from.
+    public let path: String
     let embedder: Embedder
 
     /// Loads a model from a `.gguf` file (of a split model: the first part) or a folder with safetensors.
@@ -45,6 +47,7 @@ public final class Model: Sendable {
     }
 
     private init(_ loaded: sending LoadedModel, options: ModelOptions) throws {
+        path = loaded.file.path
         tokenizer = loaded.tokenizer
         chatTemplate = try loaded.file.templateSource().map { try ChatTemplate(source: $0) }
         memoryPlan = loaded.plan

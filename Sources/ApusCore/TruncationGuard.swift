@@ -1,9 +1,10 @@
+import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
-import Synchronization
 
 /// Ends the process in one line when somebody shortens a mapped file, or its disk fails, under it.
 ///
@@ -53,8 +54,9 @@ public enum TruncationGuard {
         lock.withLock { _ in
             guard isInstalled else { return }
             let start = UInt(bitPattern: base)
-            let text = "apus: error: \(path): expected \(byteCount) bytes, as when it was opened, found fewer or a failing "
-                + "disk: the file changed while in use\n"
+            let text =
+                "apus: error: \(path): expected \(byteCount) bytes, as when it was opened, found fewer or a failing disk: "
+                + "the file changed while in use\n"
             var entry = entries
             while let free = entry, free.pointee.length != 0 { entry = free.pointee.next }
             guard let free = entry else {
@@ -90,10 +92,8 @@ public enum TruncationGuard {
     private static func handle(_ address: UInt) {
         var entry = entries
         while let known = entry {
-            // Up to the end of the last page.
-            if address >= known.pointee.start, address - known.pointee.start < (known.pointee.length + 65_535) & ~65_535,
-                let message = known.pointee.message, known.pointee.length != 0
-            {
+            let (start, length) = (known.pointee.start, known.pointee.length)
+            if let message = known.pointee.message, address >= start, address - start < length {
                 write(STDERR_FILENO, message, strlen(message))
                 _exit(1)
             }

@@ -17,7 +17,7 @@ package struct ModelSource {
             let known = ModelFamily.all.map(\.architecture).joined(separator: ", ")
             throw ApusError(
                 .unsupported,
-                "\(file.path): architecture \"\(architecture)\" is not supported; supported are: \(known)"
+                "\(file.path): architecture \(architecture.quotedForMessage) is not supported; supported are: \(known)"
             )
         }
         let reader = ConfigurationReader(.gguf(file.metadata, architecture: architecture))
@@ -32,7 +32,7 @@ package struct ModelSource {
             let known = ModelFamily.all.flatMap(\.modelTypes).joined(separator: ", ")
             throw ApusError(
                 .unsupported,
-                "\(folder.path)/config.json: model_type \"\(type)\" is not supported; supported are: \(known)"
+                "\(folder.path)/config.json: model_type \(type.quotedForMessage) is not supported; supported are: \(known)"
             )
         }
         try self.init(

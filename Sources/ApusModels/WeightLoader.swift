@@ -87,8 +87,9 @@ package final class WeightLoader {
     /// Reads the weights of all matrices asked for so far into their places.
     /// - Throws: `ApusError` (`malformedFile`) naming the tensor with a scale or number that is not finite.
     package func packMatrices() throws {
-        for (tensor, unpacked) in waiting {
-            try naming(tensor) { try unpacked.pack(compute) }
+        for (tensor, matrix) in waiting { try naming(tensor) { try matrix.checkFinite(compute) } }
+        for (tensor, matrix) in waiting {
+            matrix.pack(compute)
             advance(by: tensor)
         }
         waiting.removeAll()

@@ -3,7 +3,7 @@ import ApusCore
 /// Looks for NaN and infinity among the floats of a tensor as the file stores it: its elements, or its blocks' scales.
 ///
 /// Any bit pattern is a finite number in the codes of a quantized block, so its half-float scales are all that needs
-/// looking at; a pass over them costs a hundredth of packing.
+/// looking at.
 enum FiniteCheck {
     /// Whether all floats are finite.
     /// - Parameter bytes: a whole number of blocks.

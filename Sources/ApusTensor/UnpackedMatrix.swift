@@ -46,40 +46,60 @@ package struct UnpackedMatrix {
         }
     }
 
+    /// Looks for scales and numbers that are not finite.
+    ///
+    /// A pass of its own, before anything is packed: it reads the file's pages, which packing needs anyway, and a file
+    /// with a broken last tensor costs no memory for all the others.
+    /// - Throws: `ApusError` (`malformedFile`) naming the row.
+    package func checkFinite(_ compute: Compute) throws {
+        let unitCount = min(matrix.outputCount, Self.checkUnitCount)
+        try withUnsafeTemporaryAllocation(of: Bool.self, capacity: unitCount) { areFinite in
+            source.withUnsafeBytes { bytes in
+                guard let base = bytes.baseAddress, let areFinite = areFinite.baseAddress else { return }
+                let arguments = CheckArguments(
+                    source: base,
+                    stored: stored,
+                    rowBytes: rowBytes,
+                    rowCount: matrix.outputCount,
+                    unitCount: unitCount,
+                    areFinite: areFinite
+                )
+                compute.pool.run(checkRows, arguments, count: unitCount, split: .claims(grain: 1))
+            }
+            if let unit = areFinite.firstIndex(of: false) {
+                throw notFinite(CheckArguments.rows(of: unit, unitCount: unitCount, rowCount: matrix.outputCount))
+            }
+        }
+    }
+
+    private static let checkUnitCount = 32
+
     /// Packs the rows, and lets go of the file's pages as it goes, so that the weights are in memory once.
     ///
     /// In stretches of some megabytes, so that file pages and packed pages are never resident together for long.
-    /// - Throws: `ApusError` (`malformedFile`) if a scale or a float is not finite.
-    package func pack(_ compute: Compute) throws {
-        let tileRows = Int(matrix.format.tile_rows)
-        let tilesPerStretch = min(matrix.tileCount, max(1, (8 << 20) / matrix.tileByteCount))
-        try withUnsafeTemporaryAllocation(of: Bool.self, capacity: tilesPerStretch) { areFinite in
-            guard let areFiniteBase = areFinite.baseAddress else { return }
+    package func pack(_ compute: Compute) {
+        let tilesPerStretch = max(1, (8 << 20) / matrix.tileByteCount)
+        source.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
             var first = 0
             while first < matrix.tileCount {
                 let count = min(tilesPerStretch, matrix.tileCount - first)
-                let rows = first * tileRows..<min((first + count) * tileRows, matrix.outputCount)
-                source.withUnsafeBytes { bytes in
-                    guard let base = bytes.baseAddress else { return }
-                    let arguments = PackArguments(
-                        format: matrix.format,
-                        source: base,
-                        stored: stored,
-                        rowBytes: rowBytes,
-                        conversion: conversion,
-                        outputs: matrix.outputCount,
-                        inputs: matrix.inputCount,
-                        tileBytes: matrix.tileByteCount,
-                        firstTile: first,
-                        weights: matrix.weights,
-                        areFinite: areFiniteBase
-                    )
-                    let grain = max(1, count / 16)
-                    compute.pool.run(packTiles, arguments, count: count, split: .claims(grain: grain))
-                }
-                guard areFinite[..<count].allSatisfy({ $0 }) else { throw notFinite(rows) }
-                let begin = source.offset + rows.lowerBound * rowBytes
-                source.file.release(begin..<begin + rows.count * rowBytes)
+                let arguments = PackArguments(
+                    format: matrix.format,
+                    source: base,
+                    rowBytes: rowBytes,
+                    conversion: conversion,
+                    outputs: matrix.outputCount,
+                    inputs: matrix.inputCount,
+                    tileBytes: matrix.tileByteCount,
+                    firstTile: first,
+                    weights: matrix.weights
+                )
+                compute.pool.run(packTiles, arguments, count: count, split: .claims(grain: max(1, count / 16)))
+                let tileRows = Int(matrix.format.tile_rows)
+                let begin = source.offset + first * tileRows * rowBytes
+                let end = source.offset + min((first + count) * tileRows, matrix.outputCount) * rowBytes
+                source.file.release(begin..<end)
                 first += count
             }
         }
@@ -104,7 +124,6 @@ package struct UnpackedMatrix {
 private struct PackArguments: BitwiseCopyable {
     let format: apus_format
     let source: UnsafeRawPointer
-    let stored: ElementType
     let rowBytes: Int
     let conversion: Conversion?
     let outputs: Int
@@ -112,8 +131,21 @@ private struct PackArguments: BitwiseCopyable {
     let tileBytes: Int
     let firstTile: Int
     let weights: UnsafeMutableRawPointer
-    /// A flag for each tile of the stretch, written by whoever packs it.
+}
+
+private struct CheckArguments: BitwiseCopyable {
+    let source: UnsafeRawPointer
+    let stored: ElementType
+    let rowBytes: Int
+    let rowCount: Int
+    let unitCount: Int
+    /// A flag for each unit, written by whoever checks it.
     let areFinite: UnsafeMutablePointer<Bool>
+
+    /// The rows of a unit.
+    static func rows(of unit: Int, unitCount: Int, rowCount: Int) -> Range<Int> {
+        unit * rowCount / unitCount..<(unit + 1) * rowCount / unitCount
+    }
 }
 
 /// Rows decoded from one element type and rounded to another.
@@ -153,8 +185,6 @@ private let packTiles: apus_range_kernel = { arguments, begin, end, scratch in
         let rows = min(tileRows, pack.outputs - tile * tileRows)
         var source = pack.source + tile * tileRows * pack.rowBytes
         var stride = pack.rowBytes
-        let bytes = UnsafeRawBufferPointer(start: source, count: rows * pack.rowBytes)
-        pack.areFinite[tile - pack.firstTile] = FiniteCheck.areFinite(bytes, pack.stored)
         if let conversion = pack.conversion {
             source = conversion.convert(
                 source,
@@ -166,5 +196,15 @@ private let packTiles: apus_range_kernel = { arguments, begin, end, scratch in
             stride = conversion.heldRowBytes
         }
         pack.format.pack(source, Int64(stride), Int64(rows), Int64(pack.inputs), pack.weights + tile * pack.tileBytes)
+    }
+}
+
+private let checkRows: apus_range_kernel = { arguments, begin, end, _ in
+    let check = arguments.load(as: CheckArguments.self)
+    for unit in Int(begin)..<Int(end) {
+        let rows = CheckArguments.rows(of: unit, unitCount: check.unitCount, rowCount: check.rowCount)
+        let start = check.source + rows.lowerBound * check.rowBytes
+        let bytes = UnsafeRawBufferPointer(start: start, count: rows.count * check.rowBytes)
+        (check.areFinite + unit).initialize(to: FiniteCheck.areFinite(bytes, check.stored))
     }
 }

@@ -29,7 +29,7 @@ import Testing
                 arena: arena,
                 kernels: compute.kernels
             )
-            try unpacked.pack(compute)
+            unpacked.pack(compute)
             matrix = unpacked.matrix
             rows = (0..<outputs).map { Array(held[$0 * width..<($0 + 1) * width]) }
         }
@@ -158,10 +158,10 @@ import Testing
                 kernels: compute.kernels
             )
             if isInfiniteOrNaN {
-                let error = #expect(throws: ApusError.self) { try matrix.pack(compute) }
+                let error = #expect(throws: ApusError.self) { try matrix.checkFinite(compute) }
                 #expect(error?.message.hasPrefix("row 17: expected finite ") == true)
             } else {
-                try matrix.pack(compute)
+                try matrix.checkFinite(compute)
             }
         }
     }
