@@ -1,5 +1,3 @@
-package import ApusCore
-
 /// A small model as the parts of a GGUF file, so that a test can spoil one of them and write the rest as it should be.
 ///
 /// The file is what its caller makes of it, however wrong: nothing is checked.

@@ -2,6 +2,7 @@ import Apus
 import ApusCore
 import ApusFormats
 import ApusTestSupport
+import Foundation
 import Testing
 
 /// Folders in the hub's layout, made of the tiny models of other implementations with one thing wrong.
