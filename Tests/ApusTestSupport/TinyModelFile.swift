@@ -23,6 +23,14 @@ package struct TinyModelFile: Sendable {
         package var type: UInt32
         package var shape: [UInt64]
         package var bytes: [UInt8]
+
+        /// A tensor of the given type number.
+        package init(name: String, type: UInt32, shape: [UInt64], bytes: [UInt8]) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+            self.bytes = bytes
+        }
     }
 
     /// The metadata in file order.
