@@ -1,6 +1,7 @@
 import ApusTestSupport
 import Foundation
 import Subprocess
+import SystemPackage
 import Testing
 
 /// What happens around the program while it works: full disks, missing rights, files that change, impatient users.

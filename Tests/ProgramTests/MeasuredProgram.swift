@@ -28,11 +28,13 @@ enum MeasuredProgram {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, folder + "/output", O_WRONLY | O_CREAT, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, folder + "/errors", O_WRONLY | O_CREAT, 0o600)
-        let words = ([Program.path.string] + arguments).map { strdup($0) } + [nil]
-        let variables = ["HF_HUB_OFFLINE=1", "APUS_HOME=/nonexistent", "PATH=/usr/bin:/bin"].map { strdup($0) } + [nil]
+        let settings = ["HF_HUB_OFFLINE=1", "APUS_HOME=/nonexistent", "PATH=/usr/bin:/bin"]
+        let words = ([Program.path.string] + arguments).map { $0.withCString { strdup($0) } } + [nil]
+        let variables = settings.map { $0.withCString { strdup($0) } } + [nil]
         defer { for text in words + variables { free(text) } }
         var child = pid_t()
-        try #require(posix_spawn(&child, Program.path.string, &actions, nil, words, variables) == 0)
+        let code = posix_spawn(&child, Program.path.string, &actions, nil, words, variables)
+        try #require(code == 0)
         var (status, usage, peakAnonymous) = (Int32(), rusage(), 0)
         while wait4(child, &status, WNOHANG, &usage) == 0 {
             peakAnonymous = max(peakAnonymous, anonymousByteCount(child))
