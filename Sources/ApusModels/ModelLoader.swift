@@ -99,7 +99,7 @@ package struct UnpackedModel {
     /// Reads the weights.
     /// - Throws: `ApusError` (`malformedFile`) for weights that are not finite numbers.
     package func packed() throws -> any LanguageModel {
-        try weights.packMatrices()
+        try weights.packWeights()
         return model
     }
 }

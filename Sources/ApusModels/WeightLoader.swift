@@ -17,6 +17,8 @@ package final class WeightLoader {
     private let progress: (Double) -> Void
     private let totalByteCount: Int
     private var loadedByteCount = 0
+    /// Vectors that have no values yet: writing them would make a huge page of the arena resident for each.
+    private var waitingVectors: [(vector: Vector, values: [Float])] = []
     /// Matrices whose weights are still in the file.
     private var waiting: [(tensor: TensorInfo, matrix: UnpackedMatrix)] = []
 
@@ -64,7 +66,7 @@ package final class WeightLoader {
         if !has(name) { throw missing(name) }
     }
 
-    /// The matrix `name`: `outputs` rows of `inputs` elements; `packMatrices` reads its weights.
+    /// The matrix `name`: `outputs` rows of `inputs` elements; `packWeights` reads its weights.
     package func matrix(_ name: String, outputs: Int, inputs: Int) throws -> PackedMatrix {
         let tensor = try tensor(name, shape: [inputs, outputs])
         let type = Self.heldType(of: tensor, quantization: quantization)
@@ -84,23 +86,27 @@ package final class WeightLoader {
         }
     }
 
-    /// Reads the weights of all matrices asked for so far into their places.
+    /// Puts the weights of all matrices and vectors asked for so far into their places.
     /// - Throws: `ApusError` (`malformedFile`) naming the tensor with a scale or number that is not finite.
-    package func packMatrices() throws {
+    package func packWeights() throws {
         for (tensor, matrix) in waiting { try naming(tensor) { try matrix.checkFinite(compute) } }
         for (tensor, matrix) in waiting {
             matrix.pack(compute)
             advance(by: tensor)
         }
+        for (vector, values) in waitingVectors { vector.fill(values) }
+        waitingVectors.removeAll()
         waiting.removeAll()
     }
 
-    /// The vector `name` of `count` floats, each increased by `offset`.
+    /// The vector `name` of `count` floats, each increased by `offset`; `packWeights` puts them in.
     package func vector(_ name: String, count: Int, offset: Float = 0) throws -> Vector {
         let tensor = try tensor(name, shape: [count])
         defer { advance(by: tensor) }
         let values = try finiteValues(of: tensor)
-        return Vector(offset == 0 ? values : values.map { $0 + offset }, arena: arena)
+        let vector = Vector(count: count, arena: arena)
+        waitingVectors.append((vector, offset == 0 ? values : values.map { $0 + offset }))
+        return vector
     }
 
     /// The vector `name`, or nil if the file has none.

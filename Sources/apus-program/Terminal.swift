@@ -1,6 +1,7 @@
 import ApusCore
 import ArgumentParser
 import Dispatch
+import Synchronization
 
 #if canImport(Glibc)
 import Glibc
@@ -50,17 +51,9 @@ enum Terminal {
         async throws -> Result
     {
         let work = Task(operation: body)
-        signal(SIGINT, SIG_IGN)
-        let source = DispatchSource.makeSignalSource(signal: SIGINT)
-        source.setEventHandler {
-            work.cancel()
-            signal(SIGINT, SIG_DFL)
-        }
-        source.activate()
-        defer {
-            source.cancel()
-            signal(SIGINT, SIG_DFL)
-        }
+        _ = interrupts
+        cancellation.withLock { $0 = { work.cancel() } }
+        defer { cancellation.withLock { $0 = nil } }
         do {
             return try await work.value
         } catch  where work.isCancelled {
@@ -68,6 +61,22 @@ enum Terminal {
             throw CancellationError()
         }
     }
+
+    /// What the next interrupt does; nil lets it end the process.
+    private static let cancellation = Mutex<(@Sendable () -> Void)?>(nil)
+
+    /// Watches for interrupts from its first use on: Dispatch does not take a signal up again that it has let go of.
+    // sound because nobody uses the source once it is active
+    private nonisolated(unsafe) static let interrupts: any DispatchSourceSignal = {
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT)
+        source.setEventHandler {
+            guard let cancel = cancellation.withLock({ $0.take() }) else { dieOfInterrupt() }
+            cancel()
+        }
+        source.activate()
+        return source
+    }()
 
     private static func fail(_ message: String) -> Never {
         note("apus: error: \(message.split(whereSeparator: \.isNewline).joined(separator: " "))\n")

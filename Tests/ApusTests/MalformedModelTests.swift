@@ -12,8 +12,9 @@ import Testing
     @Test(arguments: TinyModelFile.architectures)
     func theUnspoiledModelRuns(architecture: String) async throws {
         for file in [TinyModelFile(architecture), TinyModelFile(architecture).withSentencePieces()] {
-            let tokens = try await Outcome(of: file.bytes).tokens
-            #expect(tokens?.isEmpty == false)
+            // All logits are equal, so the first token is the one that ends the text.
+            let outcome = try await Outcome(of: file.bytes)
+            #expect(outcome.tokens != nil, "\(outcome)")
         }
     }
 
@@ -128,10 +129,11 @@ import Testing
         }
     }
 
-    @Test func weightsThatOverflowWhileRunningEndTheAnswerWithAnError() async throws {
+    @Test func anEmbeddingThatIsNoNumberEndsTheAnswerWithAnError() async throws {
+        // Embeddings apart from the output matrix stay in the file, where only the rows in use are read.
         var file = TinyModelFile("llama", type: .f32)
         file.change("token_embd.weight") { tensor in
-            for index in tensor.bytes.indices { tensor.bytes[index] = [0xFF, 0xFF, 0xFF, 0x7F][index % 4] }
+            for index in tensor.bytes.indices { tensor.bytes[index] = [0, 0, 0x80, 0x7F][index % 4] }
         }
         try await expectRefusal(file, ["logits: expected finite numbers, found NaN"])
     }

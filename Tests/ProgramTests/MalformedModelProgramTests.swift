@@ -87,7 +87,7 @@ import Testing
         Breakage("too many tokens", "expected 1 to 524288 tokens") { file in
             file["tokenizer.ggml.tokens"] = .strings(Array(repeating: [], count: 4_000_000))
         },
-        Breakage("many markers", "expected at most 524288") { file in
+        Breakage("many markers", "tokens that are no text: expected at most 65536") { file in
             let tokens = (0..<500_000).map { Array("<marker number \($0)>".utf8) }
             file["tokenizer.ggml.tokens"] = .strings(tokens)
             file["tokenizer.ggml.token_type"] = .integers(Array(repeating: 3, count: tokens.count))
@@ -99,6 +99,10 @@ import Testing
                 Array(repeating: 3, count: 20) + Array(repeating: 1, count: 100)
             )
             file["tokenizer.ggml.merges"] = .strings([])
+        },
+        Breakage("much text", "bytes: expected at most 16777216") { file in
+            let tokens = (0..<300).map { [UInt8](repeating: UInt8($0 % 256), count: 65_000 + $0) }
+            file["tokenizer.ggml.tokens"] = .strings(tokens)
         },
         Breakage("many merges", "merges") { file in
             file["tokenizer.ggml.merges"] = .strings(Array(repeating: Array("zz z".utf8), count: 1_048_576))

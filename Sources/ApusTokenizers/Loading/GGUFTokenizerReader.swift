@@ -17,6 +17,8 @@ struct GGUFTokenizerReader {
             let expected = "1 to \(TokenizerLimits.tokenCount) tokens"
             throw malformed("tokens", expected: expected, found: "\(tokens.count)")
         }
+        let field = "\(metadata.path): metadata \"\(Self.prefix)tokens\": bytes"
+        try TokenizerLimits.check(tokens.byteCount, atMost: TokenizerLimits.textByteCount, field)
     }
 
     /// Everything the file says, checked.

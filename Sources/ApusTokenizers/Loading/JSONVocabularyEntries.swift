@@ -32,6 +32,7 @@ struct JSONVocabularyEntries {
             try key.withStringBytes { text.append(contentsOf: $0) }
             try place(start..<text.count, at: try value.integer(), limit: limit)
         }
+        try TokenizerLimits.check(text.count, atMost: TokenizerLimits.textByteCount, "model.vocab: bytes")
         isInModel = ranges.map { !$0.isEmpty }
         for token in addedTokens.map(Array.init) ?? [] { try add(token, limit: limit) }
         try TokenizerLimits.check(self.added, "added_tokens")

@@ -5,8 +5,12 @@ import ApusCore
 enum TokenizerLimits {
     /// Tokens; the largest known vocabularies have 262,144.
     static let tokenCount = 1 << 19
+    /// Bytes of all tokens; the largest known vocabularies have 4 MB.
+    static let textByteCount = 1 << 24
     /// Merges; the longest known list has 514,906.
     static let mergeCount = 1 << 20
+    /// Markers, and tokens that text cannot spell; Gemma has 6,400.
+    static let markerCount = 1 << 16
     /// Bytes of all markers and user-defined tokens; Gemma's 6,400 have 80 kB.
     static let addedByteCount = 1 << 19
 
