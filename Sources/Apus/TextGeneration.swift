@@ -90,7 +90,10 @@ public struct TextGeneration: AsyncSequence, Sendable {
             }
             switch event {
             case .token(let id, let logprobs): return piece(of: id, logprobs)
-            case .finished(let summary): return last(summary)
+            case .finished(let summary):
+                // What went wrong follows the summary.
+                if summary.reason == .error { _ = try await nextEvent() }
+                return last(summary)
             }
         }
 

@@ -21,7 +21,7 @@ struct JSONVocabularyEntries {
         let addedTokens = try added?.elements()
         let limit = vocabulary.count + (addedTokens?.count ?? 0) + Self.largestGap
         guard vocabulary.count > 0 else {
-            throw ApusError(.malformedFile, "model.vocab: expected at least one token, found none")
+            throw ApusError(.malformedFile, "model.vocab: expected at least one token, found 0")
         }
         try TokenizerLimits.check(vocabulary.count, atMost: TokenizerLimits.tokenCount, "model.vocab: tokens")
         try TokenizerLimits.check(addedTokens?.count ?? 0, atMost: TokenizerLimits.tokenCount, "added_tokens: tokens")
