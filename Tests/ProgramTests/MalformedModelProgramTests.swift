@@ -6,6 +6,7 @@ import Testing
 @Suite(.serialized) struct MalformedModelProgramTests {
     /// The most a broken model may take beyond what `apus info` does, mapped pages aside.
     private static let allowance = 64 << 20
+    private static let info = Result { try MeasuredProgram.run(["info"]) }
 
     /// A way to break a model, and a part of the line it is refused with.
     struct Breakage: Sendable, CustomTestStringConvertible {
@@ -153,7 +154,7 @@ import Testing
     }
 
     private func expectRefusal(_ path: String, byteCount: Int, naming message: String) throws {
-        let info = try MeasuredProgram.run(["info"])
+        let info = try Self.info.get()
         let outcome = try MeasuredProgram.run(["run", path, "abc", "--memory", "1GB"])
         #expect(outcome.exitCode == 1, "\(outcome.errors)")
         #expect(outcome.output.isEmpty)

@@ -4,7 +4,7 @@ import Testing
 
 /// The program run with an eye on its memory.
 enum MeasuredProgram {
-    struct Outcome {
+    struct Outcome: Sendable {
         let output: String
         let errors: String
         /// As `wait` gives it.
@@ -38,7 +38,7 @@ enum MeasuredProgram {
         var (status, usage, peakAnonymous) = (Int32(), rusage(), 0)
         while wait4(child, &status, WNOHANG, &usage) == 0 {
             peakAnonymous = max(peakAnonymous, anonymousByteCount(child))
-            usleep(200)
+            usleep(1000)
         }
         return Outcome(
             output: try String(contentsOfFile: folder + "/output", encoding: .utf8),
