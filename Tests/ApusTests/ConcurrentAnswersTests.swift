@@ -16,7 +16,7 @@ import Testing
         file["tokenizer.ggml.token_type"] = nil
         file["tokenizer.ggml.eos_token_id"] = .uint32(39)
         try folder.write(file.bytes, to: "model.gguf")
-        let options = ModelOptions(threadCount: 2, kvPositionCount: 512, memoryLimit: 1 << 30)
+        let options = ModelOptions(threadCount: 2, memoryLimit: 1 << 30, kvPositionCount: 512)
         let model = try await Model.load("\(folder.path)/model.gguf", options: options)
         let greedy = GenerationOptions(sampling: .greedy, maximumTokenCount: 24)
         let alone = try await model.generate("abc", options: greedy).text()
