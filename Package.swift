@@ -151,7 +151,7 @@ let package = Package(
         .testTarget(
             name: "ProgramTests",
             dependencies: [
-                "apus", "ApusFormats", "ApusCore",
+                "apus", "ApusFormats", "ApusCore", "ApusTestSupport",
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],

@@ -9,6 +9,7 @@ let fuzzTargets: [(name: String, modules: [Target.Dependency])] = [
     ("safetensors", ["ApusFormats", "ApusCore"]),
     ("json", ["ApusFormats", "ApusCore"]),
     ("tokenizer", ["ApusTokenizers", "ApusFormats", "ApusCore"]),
+    ("vocabulary", ["ApusTokenizers", "ApusFormats", "ApusCore"]),
     ("jinja", ["ApusChat", "ApusFormats", "ApusCore"]),
     ("detokenizer", ["ApusTokenizers", "ApusCore"]),
 ]

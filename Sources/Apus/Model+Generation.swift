@@ -29,7 +29,8 @@ extension Model {
             tokenizer: tokenizer,
             stop: options.stop,
             matcher: matcher,
-            promptTokenCount: tokens.count
+            promptTokenCount: tokens.count,
+            path: path
         )
     }
 

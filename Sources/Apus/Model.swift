@@ -27,6 +27,8 @@ public final class Model: Sendable {
     public let kernelTier: KernelTier
     /// Compute threads in use.
     public let threadCount: Int
+    /// The file or folder it was loaded from.
+    public let path: String
     let embedder: Embedder
 
     /// Loads a model from a `.gguf` file (of a split model: the first part) or a folder with safetensors.
@@ -45,6 +47,7 @@ public final class Model: Sendable {
     }
 
     private init(_ loaded: sending LoadedModel, options: ModelOptions) throws {
+        path = loaded.file.path
         tokenizer = loaded.tokenizer
         chatTemplate = try loaded.file.templateSource().map { try ChatTemplate(source: $0) }
         memoryPlan = loaded.plan
@@ -86,18 +89,20 @@ package struct LoadedModel {
                     + "take a smaller model or quantization, or raise --memory"
             )
         }
-        model = try source.load(quantization: options.quantization, compute: compute, progress: progress)
-        guard tokenizer.vocabularySize <= model.shape.vocabularySize else {
+        let unpacked = try source.unpacked(quantization: options.quantization, compute: compute, progress: progress)
+        let tokenCount = tokenizer.vocabularySize
+        guard tokenCount <= unpacked.shape.vocabularySize else {
             throw ApusError(
                 .malformedFile,
-                "\(path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only \(model.shape.vocabularySize)"
+                "\(path): the tokenizer has \(tokenCount) tokens, the model only \(unpacked.shape.vocabularySize)"
             )
         }
         plan = try MemoryPlan(
-            shape: model.shape,
+            shape: unpacked.shape,
             weights: weights,
             threadCount: compute.threadCount,
             options: options
         )
+        model = try unpacked.packed()
     }
 }

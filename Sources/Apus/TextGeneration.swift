@@ -1,3 +1,4 @@
+import ApusCore
 public import ApusEngine
 import ApusTokenizers
 
@@ -39,6 +40,8 @@ public struct TextGeneration: AsyncSequence, Sendable {
     let stop: [String]
     let matcher: StopStringMatcher
     let promptTokenCount: Int
+    /// The model's path, for messages.
+    let path: String
 
     /// Creates the iterator.
     public func makeAsyncIterator() -> Iterator {
@@ -47,7 +50,8 @@ public struct TextGeneration: AsyncSequence, Sendable {
             detokenizer: StreamingDetokenizer(tokenizer, continuesText: true),
             stop: stop,
             matcher: matcher,
-            promptTokenCount: promptTokenCount
+            promptTokenCount: promptTokenCount,
+            path: path
         )
     }
 
@@ -58,6 +62,7 @@ public struct TextGeneration: AsyncSequence, Sendable {
         let stop: [String]
         var matcher: StopStringMatcher
         let promptTokenCount: Int
+        let path: String
         private var generatedTokenCount = 0
 
         init(
@@ -65,25 +70,39 @@ public struct TextGeneration: AsyncSequence, Sendable {
             detokenizer: StreamingDetokenizer,
             stop: [String],
             matcher: StopStringMatcher,
-            promptTokenCount: Int
+            promptTokenCount: Int,
+            path: String
         ) {
             self.events = events
             self.detokenizer = detokenizer
             self.stop = stop
             self.matcher = matcher
             self.promptTokenCount = promptTokenCount
+            self.path = path
         }
 
         /// The next piece; nil after the last.
         /// - Throws: `ApusError` if the model's output is not a number.
         public mutating func next() async throws -> Piece? {
-            guard let event = try await events?.next() else {
+            guard let event = try await nextEvent() else {
                 events = nil
                 return nil
             }
             switch event {
             case .token(let id, let logprobs): return piece(of: id, logprobs)
-            case .finished(let summary): return last(summary)
+            case .finished(let summary):
+                // What went wrong follows the summary.
+                if summary.reason == .error { _ = try await nextEvent() }
+                return last(summary)
+            }
+        }
+
+        private mutating func nextEvent() async throws -> GenerationEvent? {
+            do {
+                return try await events?.next()
+            } catch let error as ApusError where error.code == .malformedFile {
+                // The engine knows of no files.
+                throw ApusError(error.code, "\(path): \(error.message)", cause: error.cause)
             }
         }
 

@@ -2,7 +2,7 @@
 ///
 /// The raw values are GGUF's type numbers ("GGUF file format", section "Tensor types"). A row of a quantized type is
 /// a whole number of blocks.
-public enum ElementType: UInt32, Sendable, CaseIterable, CustomStringConvertible {
+public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, CustomStringConvertible {
     case f32 = 0
     case f16 = 1
     case q4_0 = 2

@@ -6,9 +6,9 @@ import Darwin
 
 /// A file mapped read-only into memory, kept mapped for as long as anyone holds it.
 ///
-/// A model deleted while it is mapped stays readable: the mapping holds the inode. A file that is truncated by someone
-/// else while it is mapped cannot be defended against by any reader of mapped files (the kernel sends SIGBUS); the
-/// store therefore never truncates, it replaces.
+/// A model deleted while it is mapped stays readable: the mapping holds the inode. Bytes of a file that someone else
+/// truncates while it is mapped are gone for every reader (the kernel sends SIGBUS): the store therefore never
+/// truncates, it replaces, and the program turns the signal into an error (`TruncationGuard`).
 ///
 /// Thread-safe: the mapping is immutable.
 public final class MappedFile: Sendable {
@@ -46,10 +46,13 @@ public final class MappedFile: Sendable {
             throw ApusError(.inputOutput, "\(path): cannot map \(byteCount) bytes: \(String(cString: strerror(errno)))")
         }
         base = UnsafeRawPointer(address)
+        TruncationGuard.add(address, byteCount: byteCount, path: path)
     }
 
     deinit {
-        if let base { munmap(UnsafeMutableRawPointer(mutating: base), byteCount) }
+        guard let base else { return }
+        TruncationGuard.remove(base)
+        munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
     }
 
     /// The whole file as a slice.

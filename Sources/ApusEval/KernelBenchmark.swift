@@ -84,15 +84,17 @@ package struct KernelBenchmark {
         let copyCount = max(1, (coldByteCount + size - 1) / size)
         let arena = try Arena(name: "benchmark weights", byteCount: copyCount * size)
         let copies = try (0..<copyCount).map { _ in
-            try PackedMatrix(
+            let unpacked = try UnpackedMatrix(
                 stored.bytes,
                 stored: type,
                 as: type,
                 outputs: outputCount,
                 inputs: inputCount,
                 arena: arena,
-                compute: compute
+                kernels: compute.kernels
             )
+            unpacked.pack(compute)
+            return unpacked.matrix
         }
         let rates = try Self.rowCounts.map { try rate(copies, rowCount: $0) }
         let weightCount = Double(outputCount * inputCount)

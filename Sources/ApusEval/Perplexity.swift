@@ -56,7 +56,7 @@ package struct Perplexity {
     ///   - contextLength: tokens of a chunk.
     /// - Throws: `ApusError` (`invalidArgument`) if the text has no whole chunk.
     package init(_ model: LoadedModel, text: [UInt8], contextLength: Int, kvType: KVType) throws {
-        guard (8...model.model.shape.contextLength).contains(contextLength) else {
+        guard contextLength >= 8, contextLength <= model.model.shape.contextLength else {
             throw ApusError(
                 .invalidArgument,
                 "context: expected 8 to \(model.model.shape.contextLength), found \(contextLength)"

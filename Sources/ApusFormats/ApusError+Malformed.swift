@@ -9,7 +9,7 @@ extension ApusError {
 
 extension String {
     /// A name from a file as it may stand in a one-line message: quoted, escaped, and cut when long.
-    var quotedForMessage: String {
+    package var quotedForMessage: String {
         let limit = 80
         let head = String(unicodeScalars.prefix(limit))
         return unicodeScalars.count > limit ? head.debugDescription + "…" : head.debugDescription

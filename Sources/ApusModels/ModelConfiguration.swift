@@ -57,7 +57,7 @@ package struct ModelConfiguration: Sendable {
         contextLength = try reader.requiredInteger(
             gguf: "context_length",
             huggingFace: "max_position_embeddings",
-            in: 1...16_777_216
+            in: 2...16_777_216
         )
         epsilon = Float(
             try reader.number(gguf: "attention.layer_norm_rms_epsilon", huggingFace: "rms_norm_eps", in: 0...1) ?? 1e-5
@@ -102,10 +102,10 @@ package struct ModelConfiguration: Sendable {
                 "\(reader.path): head dimension: expected a multiple of 8 up to 256, found \(headDimension)"
             )
         }
-        guard rotaryDimension % 2 == 0, rotaryDimension <= headDimension else {
+        guard rotaryDimension >= 2, rotaryDimension % 2 == 0, rotaryDimension <= headDimension else {
             throw ApusError(
                 .malformedFile,
-                "\(reader.path): rotary dimension: expected an even number up to \(headDimension), found \(rotaryDimension)"
+                "\(reader.path): rotary dimension: expected an even number of 2 to \(headDimension), found \(rotaryDimension)"
             )
         }
     }

@@ -17,7 +17,7 @@ package struct ModelSource {
             let known = ModelFamily.all.map(\.architecture).joined(separator: ", ")
             throw ApusError(
                 .unsupported,
-                "\(file.path): architecture \"\(architecture)\" is not supported; supported are: \(known)"
+                "\(file.path): architecture \(architecture.quotedForMessage) is not supported; supported are: \(known)"
             )
         }
         let reader = ConfigurationReader(.gguf(file.metadata, architecture: architecture))
@@ -32,7 +32,7 @@ package struct ModelSource {
             let known = ModelFamily.all.flatMap(\.modelTypes).joined(separator: ", ")
             throw ApusError(
                 .unsupported,
-                "\(folder.path)/config.json: model_type \"\(type)\" is not supported; supported are: \(known)"
+                "\(folder.path)/config.json: model_type \(type.quotedForMessage) is not supported; supported are: \(known)"
             )
         }
         try self.init(
@@ -57,22 +57,50 @@ package struct ModelSource {
         }
     }
 
-    /// Loads the weights.
+    /// Puts the model together and checks all its tensors, without reading the matrices' weights.
     /// - Parameters:
     ///   - quantization: what float matrices are rounded to; nil keeps them as stored.
     ///   - progress: called with the share of bytes loaded.
-    package func load(
+    package func unpacked(
         quantization: ElementType? = nil,
         compute: Compute,
         progress: @escaping (Double) -> Void = { _ in }
-    ) throws -> any LanguageModel {
+    ) throws -> UnpackedModel {
         let weights = try WeightLoader(
             tensors: tensors,
             quantization: quantization,
             compute: compute,
             progress: progress
         )
-        return try family.load(configuration, weights)
+        return UnpackedModel(model: try family.load(configuration, weights), weights: weights)
+    }
+
+    /// Loads the model.
+    package func load(quantization: ElementType? = nil, compute: Compute) throws -> any LanguageModel {
+        try unpacked(quantization: quantization, compute: compute).packed()
+    }
+}
+
+/// A model whose tensors are all there and of the right shape, its matrices still in the file.
+///
+/// Whatever else may refuse the model is asked before `packed`, which is what takes time and memory.
+package struct UnpackedModel {
+    private let model: any LanguageModel
+    private let weights: WeightLoader
+
+    fileprivate init(model: any LanguageModel, weights: WeightLoader) {
+        self.model = model
+        self.weights = weights
+    }
+
+    /// The model's sizes.
+    package var shape: DecoderShape { model.shape }
+
+    /// Reads the weights.
+    /// - Throws: `ApusError` (`malformedFile`) for weights that are not finite numbers.
+    package func packed() throws -> any LanguageModel {
+        try weights.packWeights()
+        return model
     }
 }
 

@@ -85,7 +85,7 @@ extension RotaryEmbedding.Scaling {
     private static func unknown(_ kind: String, _ path: String, _ field: String) -> ApusError {
         ApusError(
             .unsupported,
-            "\(path): \(field): expected none, linear, yarn, llama3 or longrope, found \"\(kind)\""
+            "\(path): \(field): expected none, linear, yarn, llama3 or longrope, found \(kind.quotedForMessage)"
         )
     }
 }

@@ -17,6 +17,10 @@ package final class WeightLoader {
     private let progress: (Double) -> Void
     private let totalByteCount: Int
     private var loadedByteCount = 0
+    /// Vectors that have no values yet: writing them would make a huge page of the arena resident for each.
+    private var waitingVectors: [(vector: Vector, values: [Float])] = []
+    /// Matrices whose weights are still in the file.
+    private var waiting: [(tensor: TensorInfo, matrix: UnpackedMatrix)] = []
 
     /// - Parameters:
     ///   - quantization: what float matrices are rounded to while loading; nil keeps them as stored.
@@ -62,33 +66,47 @@ package final class WeightLoader {
         if !has(name) { throw missing(name) }
     }
 
-    /// The matrix `name`: `outputs` rows of `inputs` elements.
+    /// The matrix `name`: `outputs` rows of `inputs` elements; `packWeights` reads its weights.
     package func matrix(_ name: String, outputs: Int, inputs: Int) throws -> PackedMatrix {
         let tensor = try tensor(name, shape: [inputs, outputs])
         let type = Self.heldType(of: tensor, quantization: quantization)
         self.inputs.add(type: type, inputs: inputs)
-        defer { advance(by: tensor) }
-        do {
-            return try PackedMatrix(
+        return try naming(tensor) {
+            let unpacked = try UnpackedMatrix(
                 tensor.bytes,
                 stored: tensor.type,
                 as: type,
                 outputs: outputs,
                 inputs: inputs,
                 arena: arena,
-                compute: compute
+                kernels: compute.kernels
             )
-        } catch let error as ApusError {
-            throw ApusError(error.code, "\(path(of: tensor)): tensor \(tensor.name): \(error.message)")
+            waiting.append((tensor, unpacked))
+            return unpacked.matrix
         }
     }
 
-    /// The vector `name` of `count` floats, each increased by `offset`.
+    /// Puts the weights of all matrices and vectors asked for so far into their places.
+    /// - Throws: `ApusError` (`malformedFile`) naming the tensor with a scale or number that is not finite.
+    package func packWeights() throws {
+        for (tensor, matrix) in waiting { try naming(tensor) { try matrix.checkFinite(compute) } }
+        for (tensor, matrix) in waiting {
+            matrix.pack(compute)
+            advance(by: tensor)
+        }
+        for (vector, values) in waitingVectors { vector.fill(values) }
+        waitingVectors.removeAll()
+        waiting.removeAll()
+    }
+
+    /// The vector `name` of `count` floats, each increased by `offset`; `packWeights` puts them in.
     package func vector(_ name: String, count: Int, offset: Float = 0) throws -> Vector {
         let tensor = try tensor(name, shape: [count])
         defer { advance(by: tensor) }
-        let values = try ElementCodec.decode(tensor.bytes, as: tensor.type)
-        return Vector(offset == 0 ? values : values.map { $0 + offset }, arena: arena)
+        let values = try finiteValues(of: tensor)
+        let vector = Vector(count: count, arena: arena)
+        waitingVectors.append((vector, offset == 0 ? values : values.map { $0 + offset }))
+        return vector
     }
 
     /// The vector `name`, or nil if the file has none.
@@ -96,11 +114,32 @@ package final class WeightLoader {
         has(name) ? try vector(name, count: count) : nil
     }
 
-    /// The values of a vector that is not a weight (frequency factors), or nil if the file has none.
-    package func valuesIfPresent(_ name: String, count: Int) throws -> [Float]? {
+    /// The frequency factors `name`, positive numbers; nil if the file has none.
+    package func factorsIfPresent(_ name: String, count: Int) throws -> [Float]? {
         guard has(name) else { return nil }
         let tensor = try tensor(name, shape: [count])
-        return try ElementCodec.decode(tensor.bytes, as: tensor.type)
+        let values = try finiteValues(of: tensor)
+        guard let wrong = values.first(where: { $0 <= 0 }) else { return values }
+        throw malformed(tensor, "expected positive numbers, found \(wrong)")
+    }
+
+    private func finiteValues(of tensor: TensorInfo) throws -> [Float] {
+        let values = try naming(tensor) { try ElementCodec.decode(tensor.bytes, as: tensor.type) }
+        guard let wrong = values.first(where: { !$0.isFinite }) else { return values }
+        throw malformed(tensor, "expected finite numbers, found \(wrong)")
+    }
+
+    /// Puts file and tensor before the message of an error that names neither.
+    private func naming<Result>(_ tensor: TensorInfo, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as ApusError {
+            throw ApusError(error.code, "\(path(of: tensor)): tensor \(tensor.name): \(error.message)")
+        }
+    }
+
+    private func malformed(_ tensor: TensorInfo, _ message: String) -> ApusError {
+        ApusError(.malformedFile, "\(path(of: tensor)): tensor \(tensor.name): \(message)")
     }
 
     /// The embedding and the output layer, which share their weights where the file has no output matrix.

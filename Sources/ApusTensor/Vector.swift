@@ -9,12 +9,23 @@ public struct Vector: @unchecked Sendable {
     /// Number of elements.
     public let count: Int
 
+    /// Takes a place in an arena for values that `fill` brings.
+    package init(count: Int, arena: Arena) {
+        base = UnsafePointer(arena.allocate(Float.self, count: count))
+        self.count = count
+    }
+
     /// Copies values into an arena.
     package init(_ values: [Float], arena: Arena) {
-        let copy = arena.allocate(Float.self, count: values.count)
-        for (index, value) in values.enumerated() { copy[index] = value }
-        base = UnsafePointer(copy)
-        count = values.count
+        self.init(count: values.count, arena: arena)
+        fill(values)
+    }
+
+    /// Writes the values, once, before anyone reads them.
+    package func fill(_ values: [Float]) {
+        precondition(values.count == count)
+        let place = UnsafeMutablePointer(mutating: base)
+        for (index, value) in values.enumerated() { place[index] = value }
     }
 }
 

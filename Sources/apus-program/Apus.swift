@@ -1,6 +1,12 @@
 import ApusCore
 import ArgumentParser
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// The program: one command per verb.
 @main
 struct Program: AsyncParsableCommand {
@@ -23,6 +29,9 @@ struct Program: AsyncParsableCommand {
 
     /// Runs the command line: 0 when done, 1 when it failed with one line on standard error, 2 for wrong usage.
     static func main() async {
+        TruncationGuard.install()
+        // A file as large as the shell's limit allows is an error to report, not a signal to die of.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {

@@ -76,6 +76,15 @@ enum Terminal {
         Glibc.exit(1)
     }
 
+    /// Ends a program whose output has no place left to go to.
+    private static func exitUnableToWrite(to descriptor: Int32, _ code: Int32) -> Never {
+        // A reader that left wants no more.
+        if code == EPIPE { Glibc.exit(0) }
+        // Without standard error there is nobody to tell.
+        if descriptor == STDERR_FILENO { Glibc.exit(1) }
+        fail("standard output: cannot write: \(String(cString: strerror(code)))")
+    }
+
     private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
 
     static func write(_ bytes: [UInt8], to descriptor: Int32) {
@@ -83,8 +92,7 @@ enum Terminal {
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
-            // A reader that left wants no more; anything else leaves nobody to tell.
-            guard count >= 0 else { Glibc.exit(errno == EPIPE ? 0 : 1) }
+            guard count >= 0 else { exitUnableToWrite(to: descriptor, errno) }
             rest = rest.dropFirst(count)
         }
     }

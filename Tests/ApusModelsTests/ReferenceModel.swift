@@ -43,6 +43,7 @@ struct ReferenceModel {
             progress: { _ in }
         )
         let model = try (edit.load ?? source.family.load)(configuration, weights)
+        try weights.packWeights()
         let driver = try StepDriver(model, storage: storage, compute: compute)
         return FloatDifference.relative(driver.logits(of: tokens).suffix(logits.count), logits)
     }

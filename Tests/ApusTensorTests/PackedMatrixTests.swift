@@ -20,15 +20,17 @@ import Testing
             try folder.write(ElementCodec.encode(values, as: type), to: "held")
             let file = try MappedFile(path: "\(folder.path)/stored").bytes
             let held = try ElementCodec.decode(MappedFile(path: "\(folder.path)/held").bytes, as: type)
-            matrix = try PackedMatrix(
+            let unpacked = try UnpackedMatrix(
                 file,
                 stored: stored ?? type,
                 as: type,
                 outputs: outputs,
                 inputs: width,
                 arena: arena,
-                compute: compute
+                kernels: compute.kernels
             )
+            unpacked.pack(compute)
+            matrix = unpacked.matrix
             rows = (0..<outputs).map { Array(held[$0 * width..<($0 + 1) * width]) }
         }
     }
@@ -117,14 +119,14 @@ import Testing
         try folder.write([UInt8](repeating: 0, count: 100), to: "short")
         let file = try MappedFile(path: "\(folder.path)/short").bytes
         func load(_ type: ElementType, _ outputs: Int, _ inputs: Int) throws {
-            _ = try PackedMatrix(
+            _ = try UnpackedMatrix(
                 file,
                 stored: type,
                 as: type,
                 outputs: outputs,
                 inputs: inputs,
                 arena: arena,
-                compute: compute
+                kernels: compute.kernels
             )
         }
         let short = #expect(throws: ApusError.self) { try load(.q8_0, 4, 32) }
@@ -132,5 +134,47 @@ import Testing
         let ragged = #expect(throws: ApusError.self) { try load(.q8_0, 4, 33) }
         #expect(ragged?.message == "a Q8_0 matrix cannot have rows of 33 elements")
         #expect(throws: ApusError.self) { try load(.f32, 0, 32) }
+    }
+
+    @Test(arguments: ElementType.allCases, [0x7C00, 0xFC00, 0x7E01, 0x7F80, 0xFFC0] as [UInt16])
+    func everyScaleThatIsNoNumberIsRefusedWithItsRow(type: ElementType, bits: UInt16) throws {
+        let compute = try Compute(threadCount: 2)
+        let (outputs, inputs) = (21, 512)
+        let rowBytes = try #require(type.byteCount(elementCount: inputs))
+        for place in Self.floatPlaces(of: type) {
+            let isInfiniteOrNaN = type == .f32 || type == .bf16 ? bits & 0x7F80 == 0x7F80 : bits & 0x7C00 == 0x7C00
+            var bytes = [UInt8](repeating: 1, count: outputs * rowBytes)
+            let offset = 17 * rowBytes + type.blockByteCount + place
+            (bytes[offset], bytes[offset + 1]) = (UInt8(bits & 255), UInt8(bits >> 8))
+            let folder = try TemporaryFolder()
+            try folder.write(bytes, to: "matrix")
+            let matrix = try UnpackedMatrix(
+                MappedFile(path: "\(folder.path)/matrix").bytes,
+                stored: type,
+                as: type,
+                outputs: outputs,
+                inputs: inputs,
+                arena: Arena(name: "test", byteCount: 1 << 20),
+                kernels: compute.kernels
+            )
+            if isInfiniteOrNaN {
+                let error = #expect(throws: ApusError.self) { try matrix.checkFinite(compute) }
+                #expect(error?.message.hasPrefix("row 17: expected finite ") == true)
+            } else {
+                try matrix.checkFinite(compute)
+            }
+        }
+    }
+
+    /// Where the upper 16 bits of a block's floats lie.
+    private static func floatPlaces(of type: ElementType) -> [Int] {
+        switch type {
+        case .f32: [2]
+        case .f16, .bf16, .q4_0, .q5_0, .q8_0, .iq4NL, .iq4XS: [0]
+        case .q4_1, .q5_1, .q4K, .q5K: [0, 2]
+        case .q2K: [80, 82]
+        case .q3K: [108]
+        case .q6K: [208]
+        }
     }
 }

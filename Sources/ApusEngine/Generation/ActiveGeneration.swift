@@ -72,7 +72,8 @@ final class ActiveGeneration {
 
     private static let notNumbers = ApusError(
         .malformedFile,
-        "the model's logits are not finite numbers, or every token is forbidden: check the file and the logit bias"
+        "logits: expected finite numbers, found NaN, an infinity or nothing but forbidden tokens: check the file's weights "
+            + "and the logit bias"
     )
 
     private func summary(_ reason: FinishReason, _ now: ContinuousClock.Instant) -> GenerationSummary {

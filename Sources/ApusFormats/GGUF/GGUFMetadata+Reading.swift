@@ -10,6 +10,8 @@ extension GGUFMetadata {
     private static let maximumKeyLength = 65_535
     // The format nests arrays without bound; no file known uses more than one level.
     private static let maximumArrayDepth = 4
+    // Eight times the longest list of merges known; a view of strings keeps four bytes for each.
+    private static let maximumArrayCount = 1 << 22
 
     /// Reads `count` fields, checking everything but the meaning of their values.
     init(from reader: inout FileReader, count: Int) throws {
@@ -47,7 +49,11 @@ extension GGUFMetadata {
         switch type {
         case .array:
             let element = try readType(&reader, "\(name) element")
-            let count = try reader.count(minimumSize: element.minimumByteCount, "\(name) count")
+            let count = try reader.count(
+                minimumSize: element.minimumByteCount,
+                maximum: maximumArrayCount,
+                "\(name) count"
+            )
             let start = reader.position
             try skipElements(&reader, type: element, count: count, depth: 1, name)
             let end = reader.position

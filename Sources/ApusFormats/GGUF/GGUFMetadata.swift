@@ -2,8 +2,8 @@ import ApusCore
 
 /// The metadata of a GGUF file: typed access by key, and iteration over all fields in file order.
 ///
-/// Thread-safe. /// Each accessor comes in two forms: `string(_:)` throws when the key is missing, `stringIfPresent(_:)` returns nil
-/// then. Both throw `ApusError` with code `malformedFile`, naming key, expected and found type, when the value is of
+/// Thread-safe. Each accessor comes in two forms: `string(_:)` throws when the key is missing, `stringIfPresent(_:)`
+/// returns nil then. Both throw `ApusError` with code `malformedFile`, naming key, expected and found type, when the value is of
 /// another type.
 public struct GGUFMetadata: RandomAccessCollection, Sendable {
     /// The file the metadata was read from, for messages.

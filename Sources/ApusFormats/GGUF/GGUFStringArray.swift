@@ -33,6 +33,9 @@ public struct GGUFStringArray: RandomAccessCollection, Sendable {
     /// The number of strings.
     public var endIndex: Int { offsets.count }
 
+    /// The bytes of all strings, each with the eight of its length.
+    package var byteCount: Int { payload.count }
+
     /// The bytes of a string, as a slice of the mapped file.
     public subscript(position: Int) -> FileBytes {
         let range = byteRange(at: position)

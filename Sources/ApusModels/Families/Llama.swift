@@ -28,7 +28,7 @@ extension ModelFamily {
 extension ModelConfiguration {
     /// Llama 3's frequency scaling, which GGUF files carry as one factor per pair.
     fileprivate func llamaRotary(_ weights: WeightLoader) throws -> RotaryEmbedding {
-        guard let factors = try weights.valuesIfPresent("rope_freqs.weight", count: rotaryDimension / 2) else {
+        guard let factors = try weights.factorsIfPresent("rope_freqs.weight", count: rotaryDimension / 2) else {
             return rotary
         }
         return RotaryEmbedding(

@@ -53,12 +53,18 @@ extension ModelConfiguration {
                 "\(reader.path): field short_factor: expected \(rotaryDimension / 2) numbers, found \(factors.count)"
             )
         }
+        if let wrong = factors.first(where: { !($0 > 0 && $0.isFinite) }) {
+            throw ApusError(
+                .malformedFile,
+                "\(reader.path): field short_factor: expected positive numbers, found \(wrong)"
+            )
+        }
         rotaryScaling = .factors(factors, attentionFactor: longRotaryMagnitude)
     }
 
     /// The factors, which GGUF files carry as a tensor.
     fileprivate func phi3Rotary(_ weights: WeightLoader) throws -> RotaryEmbedding {
-        guard let factors = try weights.valuesIfPresent("rope_factors_short.weight", count: rotaryDimension / 2) else {
+        guard let factors = try weights.factorsIfPresent("rope_factors_short.weight", count: rotaryDimension / 2) else {
             return rotary
         }
         return RotaryEmbedding(

@@ -60,6 +60,8 @@ extension GGUFTokenizerReader {
 
     private func merges(_ builder: inout BytePairBuilder) throws -> MergeTable {
         let merges = try metadata.strings(Self.prefix + "merges")
+        let field = "\(metadata.path): metadata \"\(Self.prefix)merges\""
+        try TokenizerLimits.check(merges.count, atMost: TokenizerLimits.mergeCount, field)
         var table = MergeTable(capacity: merges.count)
         var line: [UInt8] = []
         for rank in merges.indices {

@@ -13,9 +13,12 @@ struct GGUFTokenizerReader {
         self.metadata = metadata
         model = try metadata.string(Self.prefix + "model")
         tokens = try metadata.strings(Self.prefix + "tokens")
-        guard !tokens.isEmpty, tokens.count <= Int(Int32.max) else {
-            throw malformed("tokens", expected: "1 to \(Int32.max) tokens", found: "\(tokens.count)")
+        guard !tokens.isEmpty, tokens.count <= TokenizerLimits.tokenCount else {
+            let expected = "1 to \(TokenizerLimits.tokenCount) tokens"
+            throw malformed("tokens", expected: expected, found: "\(tokens.count)")
         }
+        let field = "\(metadata.path): metadata \"\(Self.prefix)tokens\": bytes"
+        try TokenizerLimits.check(tokens.byteCount, atMost: TokenizerLimits.textByteCount, field)
     }
 
     /// Everything the file says, checked.
@@ -101,7 +104,7 @@ struct GGUFTokenizerReader {
         let name = try metadata.stringIfPresent("general.name")?.lowercased() ?? ""
         let isPhi3 = name.contains("phi-3") || name.contains("phi3")
         let keepSpace = ["<unk>", "<s>", "<|endoftext|>"].map { Array($0.utf8) }
-        return (0..<vocabulary.count).compactMap { index in
+        let added: [AddedToken] = (0..<vocabulary.count).compactMap { index in
             let id = Int32(truncatingIfNeeded: index)
             let kind = vocabulary.kind(of: id)
             guard kind.isSpecial || kind == .userDefined else { return nil }
@@ -110,6 +113,8 @@ struct GGUFTokenizerReader {
             token.stripsRight = isPhi3 && !keepSpace.contains(bytes)
             return token
         }
+        try TokenizerLimits.check(added, "\(metadata.path): metadata \"\(Self.prefix)token_type\"")
+        return added
     }
 
     func malformed(_ name: String, expected: String, found: String) -> ApusError {

@@ -92,6 +92,7 @@ extension JSONTokenizerReader {
     /// The merges: lines "left right", or pairs.
     private func merges(_ builder: inout BytePairBuilder) throws -> MergeTable {
         let merges = try model.member("merges").elements()
+        try TokenizerLimits.check(merges.count, atMost: TokenizerLimits.mergeCount, "\(path): model.merges")
         var table = MergeTable(capacity: merges.count)
         var text: [UInt8] = []
         for (rank, merge) in merges.enumerated() {

@@ -20,9 +20,11 @@ struct JSONVocabularyEntries {
         let vocabulary = try model.member("vocab").members()
         let addedTokens = try added?.elements()
         let limit = vocabulary.count + (addedTokens?.count ?? 0) + Self.largestGap
-        guard vocabulary.count > 0, limit <= Int(Int32.max) else {
-            throw ApusError(.malformedFile, "model.vocab: expected 1 to \(Int32.max) tokens, found \(vocabulary.count)")
+        guard vocabulary.count > 0 else {
+            throw ApusError(.malformedFile, "model.vocab: expected at least one token, found 0")
         }
+        try TokenizerLimits.check(vocabulary.count, atMost: TokenizerLimits.tokenCount, "model.vocab: tokens")
+        try TokenizerLimits.check(addedTokens?.count ?? 0, atMost: TokenizerLimits.tokenCount, "added_tokens: tokens")
         modelIDs = TokenIndex(capacity: 0)
         ranges.reserveCapacity(vocabulary.count)
         for (key, value) in vocabulary {
@@ -30,8 +32,10 @@ struct JSONVocabularyEntries {
             try key.withStringBytes { text.append(contentsOf: $0) }
             try place(start..<text.count, at: try value.integer(), limit: limit)
         }
+        try TokenizerLimits.check(text.count, atMost: TokenizerLimits.textByteCount, "model.vocab: bytes")
         isInModel = ranges.map { !$0.isEmpty }
         for token in addedTokens.map(Array.init) ?? [] { try add(token, limit: limit) }
+        try TokenizerLimits.check(self.added, "added_tokens")
         isInModel += repeatElement(false, count: ranges.count - isInModel.count)
         try index()
     }

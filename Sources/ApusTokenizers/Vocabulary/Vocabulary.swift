@@ -27,6 +27,7 @@ package struct Vocabulary: Sendable {
         kinds.append(kind)
         if let rank { ranks.append(rank) }
         guard !bytes.isEmpty else { return }
+        try TokenizerLimits.check(markers.count, atMost: TokenizerLimits.markerCount, "tokens that are no text")
         if let owner = isText ? index.makeFindable(id) : markers.updateValue(id, forKey: bytes) {
             throw ApusError(
                 .malformedFile,
