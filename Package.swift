@@ -155,7 +155,7 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "SystemPackage", package: "swift-system"),
             ],
-            exclude: ["Help"],
+            exclude: ["Help", "measured.py"],
             swiftSettings: strict
         ),
     ],

@@ -1,3 +1,4 @@
+import ApusTestSupport
 import Foundation
 import SystemPackage
 import Testing
@@ -7,53 +8,48 @@ enum MeasuredProgram {
     struct Outcome: Sendable {
         let output: String
         let errors: String
-        /// As `wait` gives it.
-        let status: Int32
-        /// The most pages it had resident, its own and those of mapped files, in bytes.
-        let peakResident: Int
-        /// The most pages of its own that anybody saw.
-        let peakAnonymous: Int
+        private let measures: Measures
 
+        fileprivate init(output: String, errors: String, measures: Measures) {
+            self.output = output
+            self.errors = errors
+            self.measures = measures
+        }
+
+        /// As `wait` gives it.
+        var status: Int32 { measures.status }
+        /// The most pages it had resident, its own and those of mapped files, in bytes.
+        var peakResident: Int { measures.peakResident }
+        /// The most pages of its own that anybody saw.
+        var peakAnonymous: Int { measures.peakAnonymous }
         /// The exit code; nil if a signal ended it.
         var exitCode: Int32? { status & 0x7F == 0 ? status >> 8 & 0xFF : nil }
     }
 
-    static func run(_ arguments: [String]) throws -> Outcome {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "apus-measured-\(UUID())").path()
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, folder + "/output", O_WRONLY | O_CREAT, 0o600)
-        posix_spawn_file_actions_addopen(&actions, 2, folder + "/errors", O_WRONLY | O_CREAT, 0o600)
-        let settings = ["HF_HUB_OFFLINE=1", "APUS_HOME=/nonexistent", "PATH=/usr/bin:/bin"]
-        let words = ([Program.path.string] + arguments).map { $0.withCString { strdup($0) } } + [nil]
-        let variables = settings.map { $0.withCString { strdup($0) } } + [nil]
-        defer { for text in words + variables { free(text) } }
-        var child = pid_t()
-        let code = posix_spawn(&child, Program.path.string, &actions, nil, words, variables)
-        try #require(code == 0)
-        var (status, usage, peakAnonymous) = (Int32(), rusage(), 0)
-        while wait4(child, &status, WNOHANG, &usage) == 0 {
-            peakAnonymous = max(peakAnonymous, anonymousByteCount(child))
-            usleep(1000)
-        }
-        return Outcome(
-            output: try String(contentsOfFile: folder + "/output", encoding: .utf8),
-            errors: try String(contentsOfFile: folder + "/errors", encoding: .utf8),
-            status: status,
-            peakResident: usage.ru_maxrss * 1024,
-            peakAnonymous: peakAnonymous
-        )
+    fileprivate struct Measures: Codable {
+        let status: Int32
+        let peakResident: Int
+        let peakAnonymous: Int
     }
 
-    private static func anonymousByteCount(_ process: pid_t) -> Int {
-        guard let text = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
-            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),
-            let kibibytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
-        else { return 0 }
-        return kibibytes * 1024
+    static func run(_ arguments: [String]) throws -> Outcome {
+        let folder = try TemporaryFolder()
+        for name in ["output", "errors"] { try folder.write([], to: name) }
+        let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "measured.py").path()
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["python3", script, "\(folder.path)/measures", Program.path.string] + arguments
+        process.environment = ["HF_HUB_OFFLINE": "1", "APUS_HOME": "/nonexistent", "PATH": "/usr/bin:/bin"]
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle(forWritingAtPath: "\(folder.path)/output")
+        process.standardError = FileHandle(forWritingAtPath: "\(folder.path)/errors")
+        try process.run()
+        process.waitUntilExit()
+        let measures = try Data(contentsOf: URL(filePath: "\(folder.path)/measures"))
+        return Outcome(
+            output: try String(contentsOfFile: "\(folder.path)/output", encoding: .utf8),
+            errors: try String(contentsOfFile: "\(folder.path)/errors", encoding: .utf8),
+            measures: try JSONDecoder().decode(Measures.self, from: measures)
+        )
     }
 }
