@@ -159,6 +159,10 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
     }
 
     package func forwardOutput(_ step: StepContext) {
-        output(MatmulInput(step.wanted), into: step.logits, step)
+        if output.readsQuantizedRows {
+            step.project(output)
+        } else {
+            output(MatmulInput(step.wanted), into: step.logits, step)
+        }
     }
 }

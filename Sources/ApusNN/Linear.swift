@@ -1,3 +1,4 @@
+import ApusCore
 package import ApusTensor
 
 /// Matrices that read the same input, run as one operation: q, k and v; gate and up; or a single one.
@@ -34,6 +35,9 @@ package struct FusedLinear {
 
     /// The matrices, for accounting.
     package var matrices: [PackedMatrix] { parts.map(\.matrix) }
+
+    /// Whether the matrices multiply 8-bit codes.
+    package var readsQuantizedRows: Bool { parts.allSatisfy { $0.matrix.type.blockLength > 1 } }
 
     /// output (rows x outputWidth) = input times the matrices, or is increased by it with `accumulates`.
     package func callAsFunction(

@@ -68,8 +68,8 @@ public final class StepContext {
             projections: arena.allocateRows(rowCapacity, width: widths.projections),
             attended: arena.allocateRows(rowCapacity, width: widths.attended),
             gateUp: arena.allocateRows(rowCapacity, width: 2 * shape.feedForwardSize),
-            wanted: arena.allocateRows(logitsCapacity, width: shape.hiddenSize),
-            logits: arena.allocateRows(logitsCapacity, width: shape.vocabularySize)
+            wanted: arena.allocateRows(2 * logitsCapacity, width: shape.hiddenSize),
+            logits: arena.allocateRows(logitsCapacity + Self.pairedRowCount, width: shape.vocabularySize)
         )
     }
 
@@ -80,8 +80,8 @@ public final class StepContext {
             2 * shape.feedForwardSize, shape.hiddenSize, shape.hiddenSize, widths.projections, widths.attended, 1,
         ]
         let rows = perRow.reduce(0) { $0 + Arena.roundedUp($1 * rowCapacity * 4) }
-        let wanted = Arena.roundedUp(logitsCapacity * shape.hiddenSize * 4)
-        let logits = Arena.roundedUp(logitsCapacity * shape.vocabularySize * 4)
+        let wanted = Arena.roundedUp(2 * logitsCapacity * shape.hiddenSize * 4)
+        let logits = Arena.roundedUp((logitsCapacity + pairedRowCount) * shape.vocabularySize * 4)
         let rotary = shape.rotary.reduce(0) {
             $0 + RotaryTable.byteCount(pairCount: $1.inverseFrequencies.count, rowCapacity: rowCapacity)
         }
@@ -133,6 +133,24 @@ public final class StepContext {
 
     /// The wanted rows' hidden states, in the plan's order.
     package var wanted: FloatRows { buffers.wanted[0..<logitsRowCount] }
+
+    /// Up to so many wanted rows and their rests go through the output matrix together, so that it is read once.
+    private static let pairedRowCount = 4
+
+    /// Logits of the wanted rows by a quantized output matrix, which reads them with 16 bits: as rounded to 8 and,
+    /// rounded again, what that left (docs/numbers.md, section 3).
+    package func project(_ output: FusedLinear) {
+        let count = logitsRowCount
+        let rest = buffers.wanted[count..<2 * count]
+        compute.quantizationRest(of: wanted, into: rest)
+        if count <= Self.pairedRowCount {
+            output(MatmulInput(buffers.wanted[0..<2 * count]), into: buffers.logits[0..<2 * count], self)
+            compute.add(buffers.logits[count..<2 * count], to: logits)
+        } else {
+            output(MatmulInput(wanted), into: logits, self)
+            output(MatmulInput(rest), into: logits, accumulates: true, self)
+        }
+    }
 
     /// Goes on with the rows whose logits are wanted: their residuals and queries move together, in the plan's order,
     /// and become the step's rows.

@@ -69,6 +69,26 @@ public final class Compute {
         pool.run(matmulGroupKernel, group, count: group.unitCount, split: split)
     }
 
+    /// What quantizing leaves of each row (docs/numbers.md, section 3), for rows that are few.
+    package func quantizationRest(of input: FloatRows, into rest: FloatRows) {
+        precondition(input.rowCount == rest.rowCount && input.width == rest.width && input.width % 32 == 0)
+        for row in 0..<input.rowCount {
+            apus_quantization_rest(input.base + row * input.stride, Int64(input.width), rest.base + row * rest.stride)
+        }
+    }
+
+    /// Adds each row of `other` to the same row of `rows`.
+    package func add(_ other: FloatRows, to rows: FloatRows) {
+        precondition(other.rowCount == rows.rowCount && other.width == rows.width)
+        for row in 0..<rows.rowCount {
+            kernels.raw.pointee.elementwise.add(
+                rows.base + row * rows.stride,
+                other.base + row * other.stride,
+                Int64(rows.width)
+            )
+        }
+    }
+
     // MARK: Elementwise
 
     /// output = RMS-normalized input times weight, or is increased by it with `accumulates`.

@@ -52,6 +52,9 @@ typedef struct apus_linear_kernels {
     apus_range_kernel _Nonnull prepare[2];      ///< by apus_activation
 } apus_linear_kernels;
 
+/// What quantizing a row leaves of it: x minus scale times code, `count` a multiple of 32. The same on every tier.
+void apus_quantization_rest(const float *_Nonnull x, int64_t count, float *_Nonnull rest);
+
 /// Rows in a panel of prepared activations.
 int64_t apus_panel_rows(apus_activation activation);
 /// Bytes of the panels for `rows` rows of `inputs` inputs.
