@@ -1,5 +1,4 @@
 import ApusCore
-import Dispatch
 import Synchronization
 
 #if canImport(Glibc)

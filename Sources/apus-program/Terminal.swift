@@ -9,8 +9,6 @@ import Darwin
 
 /// Standard output, standard error and signals, as every command treats them.
 enum Terminal {
-    /// Whether standard output is a terminal.
-    static var isOutputTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
     /// Whether standard error is a terminal, so that progress may be drawn.
     static var isErrorTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
