@@ -75,6 +75,9 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
         self = match
     }
 
+    /// Whether elements are codes that share a scale, not floats.
+    public var isQuantized: Bool { blockLength > 1 }
+
     /// Bytes of a row of `elementCount` elements, or nil if it is not a whole number of blocks or overflows.
     public func byteCount(elementCount: Int) -> Int? {
         guard elementCount >= 0, elementCount % blockLength == 0 else { return nil }

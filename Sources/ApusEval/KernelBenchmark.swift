@@ -102,7 +102,7 @@ package struct KernelBenchmark {
             type: type,
             rates: rates,
             readRate: rates[0] / weightCount * Double(size),
-            peak: type.blockLength > 1 ? peaks.dots : peaks.fusedMultiplyAdds
+            peak: type.isQuantized ? peaks.dots : peaks.fusedMultiplyAdds
         )
     }
 

@@ -52,7 +52,7 @@ package final class WeightLoader {
     /// The type a matrix is held in: `quantization` for float matrices, in its 32-element form where rows are no
     /// multiple of 256, and as stored where they are no multiple of 32.
     package static func heldType(of tensor: TensorInfo, quantization: ElementType?) -> ElementType {
-        guard let quantization, tensor.type.blockLength == 1, let inputs = tensor.shape.first else {
+        guard let quantization, !tensor.type.isQuantized, let inputs = tensor.shape.first else {
             return tensor.type
         }
         return [quantization, quantization.shortBlockForm].first { inputs % $0.blockLength == 0 } ?? tensor.type

@@ -136,14 +136,13 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
         var cost = DecoderCost()
         var quantizedMultiplyAdds = 0
         for matrix in blocks.flatMap(\.matrices) {
-            let multiplyAdds = matrix.outputCount * matrix.inputCount
-            cost.blockMultiplyAdds += multiplyAdds
+            cost.blockMultiplyAdds += matrix.multiplyAddCount
             cost.weightByteCount += matrix.byteCount
-            if matrix.type.blockLength > 1 { quantizedMultiplyAdds += multiplyAdds }
+            if matrix.type.isQuantized { quantizedMultiplyAdds += matrix.multiplyAddCount }
         }
-        cost.wantedMultiplyAdds = blocks.last?.wantedMatrices.reduce(0) { $0 + $1.outputCount * $1.inputCount } ?? 0
+        cost.wantedMultiplyAdds = blocks.last?.wantedMatrices.reduce(0) { $0 + $1.multiplyAddCount } ?? 0
         for matrix in output.matrices {
-            cost.outputMultiplyAdds += matrix.outputCount * matrix.inputCount
+            cost.outputMultiplyAdds += matrix.multiplyAddCount
             cost.weightByteCount += matrix.byteCount
         }
         cost.isQuantized = 2 * quantizedMultiplyAdds > cost.blockMultiplyAdds

@@ -37,7 +37,7 @@ package struct FusedLinear {
     package var matrices: [PackedMatrix] { parts.map(\.matrix) }
 
     /// Whether the matrices multiply 8-bit codes.
-    package var readsQuantizedRows: Bool { parts.allSatisfy { $0.matrix.type.blockLength > 1 } }
+    package var readsQuantizedRows: Bool { parts.allSatisfy { $0.matrix.type.isQuantized } }
 
     /// output (rows x outputWidth) = input times the matrices, or is increased by it with `accumulates`.
     package func callAsFunction(

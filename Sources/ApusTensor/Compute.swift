@@ -296,13 +296,13 @@ package struct MatmulGroup: BitwiseCopyable {
         func arguments(first: Int, count: Int) -> apus_matmul_args {
             var arguments = arguments
             arguments.rows = min(Int64(count), arguments.rows - Int64(first))
-            arguments.panels += Int(apus_activation_bytes(activation, Int64(first), arguments.inputs))
+            arguments.panels += Int(apus_panel_offset(activation, Int64(first), arguments.inputs))
             arguments.output += first * Int(arguments.output_stride)
             return arguments
         }
     }
 
-    /// Whole panels, and whole cache lines, of every kind of activation.
+    /// Whole panels of every kind of activation.
     private static let blockRowCount = 288
 
     /// Rows of the output.

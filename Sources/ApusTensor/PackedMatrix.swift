@@ -26,11 +26,10 @@ public final class PackedMatrix: @unchecked Sendable {
     }
 
     /// Takes a place in an arena for a matrix whose weights follow.
-    /// - Throws: `ApusError` (`malformedFile`) if such rows are not a whole number of blocks.
-    package init(type: ElementType, outputs: Int, inputs: Int, arena: Arena, kernels: KernelTable) throws {
-        guard outputs > 0, inputs > 0, type.byteCount(elementCount: inputs) != nil else {
-            throw ApusError(.malformedFile, "a \(type) matrix cannot have rows of \(inputs) elements")
-        }
+    ///
+    /// `inputs` is a whole number of blocks.
+    init(type: ElementType, outputs: Int, inputs: Int, arena: Arena, kernels: KernelTable) {
+        precondition(outputs > 0 && inputs > 0 && inputs % type.blockLength == 0)
         format = kernels.format(of: type)
         outputCount = outputs
         inputCount = inputs
@@ -55,6 +54,9 @@ public final class PackedMatrix: @unchecked Sendable {
 
     /// Tiles of outputs: the units of a matmul.
     package var tileCount: Int { (outputCount + Int(format.tile_rows) - 1) / Int(format.tile_rows) }
+
+    /// Multiply-adds of a matmul with one row.
+    package var multiplyAddCount: Int { outputCount * inputCount }
 
     /// Bytes a matmul with one row reads.
     package var byteCount: Int { tileCount * tileByteCount }

@@ -12,10 +12,7 @@ public struct MatrixInputs: Sendable, Equatable {
 
     /// Takes note of a matrix.
     package mutating func add(type: ElementType, inputs: Int) {
-        switch type {
-        case .f32, .f16, .bf16: float = max(float, inputs)
-        default: quantized = max(quantized, inputs)
-        }
+        if type.isQuantized { quantized = max(quantized, inputs) } else { float = max(float, inputs) }
     }
 }
 

@@ -27,7 +27,7 @@ package struct UnpackedMatrix {
         arena: Arena,
         kernels: KernelTable
     ) throws {
-        guard let rowBytes = stored.byteCount(elementCount: inputs),
+        guard outputs > 0, inputs > 0, let rowBytes = stored.byteCount(elementCount: inputs),
             let heldRowBytes = type.byteCount(elementCount: inputs)
         else {
             throw ApusError(.malformedFile, "a \(type) matrix cannot have rows of \(inputs) elements")
@@ -35,7 +35,7 @@ package struct UnpackedMatrix {
         guard source.count == outputs * rowBytes else {
             throw ApusError(.malformedFile, "expected \(outputs * rowBytes) bytes of \(stored), found \(source.count)")
         }
-        matrix = try PackedMatrix(type: type, outputs: outputs, inputs: inputs, arena: arena, kernels: kernels)
+        matrix = PackedMatrix(type: type, outputs: outputs, inputs: inputs, arena: arena, kernels: kernels)
         self.source = source
         self.stored = stored
         self.rowBytes = rowBytes
@@ -113,7 +113,7 @@ package struct UnpackedMatrix {
                 return !FiniteCheck.areFinite(part, stored)
             }
         }
-        let expected = stored.blockLength == 1 ? "finite numbers" : "finite scales"
+        let expected = stored.isQuantized ? "finite scales" : "finite numbers"
         return ApusError(
             .malformedFile,
             "row \(row ?? rows.lowerBound): expected \(expected), found NaN or an infinity"

@@ -24,12 +24,6 @@ typedef struct panel {
     int32_t full;     ///< 1: all rows see all keys
 } panel;
 
-/// Rows in the panel that starts at `row`, `most` at most: all panels of a unit about equally large.
-APUS_INLINE int64_t panel_rows(int64_t row, int64_t rows, int64_t most) {
-    int64_t left = rows - row, panels = (left + most - 1) / most;
-    return (left + panels - 1) / panels;
-}
-
 /// Sets up a panel of rows at these ascending positions; 0 if no row sees a key of the block.
 APUS_INLINE int open_panel(panel *p, const int32_t *positions, int64_t rows, int64_t window, int64_t block) {
     apus_key_range first = apus_visible_keys(positions[0], window, block);

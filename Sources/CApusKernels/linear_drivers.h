@@ -308,12 +308,6 @@ APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int
     }
 }
 
-/// The size of about equal parts of `count`, at most `most` each.
-APUS_INLINE int64_t apus_even_share(int64_t count, int64_t most) {
-    int64_t parts = (count + most - 1) / most;
-    return (count + parts - 1) / parts;
-}
-
 /// `sets` times `columns` vectors of outputs from `column`, rows from `first`.
 APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, int columns, int64_t sets,
                                   int64_t first, void *scratch, vector_format format, tile_sizes sizes) {

@@ -239,8 +239,11 @@ int64_t apus_panel_rows(apus_activation activation) {
     return APUS_PANEL_ROWS;
 }
 
+int64_t apus_panel_offset(apus_activation activation, int64_t row, int64_t inputs) {
+    return activation == APUS_ACTIVATION_Q8 ? row * (inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES
+                                            : row * inputs * (int64_t)sizeof(float);
+}
+
 int64_t apus_activation_bytes(apus_activation activation, int64_t rows, int64_t inputs) {
-    int64_t bytes = activation == APUS_ACTIVATION_Q8 ? rows * (inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES
-                                                     : rows * inputs * (int64_t)sizeof(float);
-    return (bytes + 63) / 64 * 64;
+    return (apus_panel_offset(activation, rows, inputs) + 63) / 64 * 64;
 }

@@ -24,7 +24,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Argument(help: ArgumentHelp(ModelArgument.help, valueName: "model"))
     var target: String?
-    @Flag(help: "Never download: a model that is not on this machine is an error.")
+    @Flag(help: ModelArgument.offlineHelp)
     var offline = false
     @Option(help: "Tokens of the prompt.")
     var prompt = 512
@@ -57,7 +57,7 @@ struct BenchCommand: AsyncParsableCommand {
         let speed = if let target { try measure(path: try await path(of: target)) } else { nil as BenchReport? }
         let threads = model.threads ?? ProcessorCount.available
         let products = kernels ? KernelReport(try measureKernels(threadCount: threads), threadCount: threads) : nil
-        if Terminal.isErrorTerminal { Terminal.note("\r\u{1B}[K") }
+        Terminal.showProgress()
         guard json else {
             Terminal.write([speed?.text, products?.text].compactMap(\.self).joined(separator: "\n"))
             return
@@ -83,7 +83,7 @@ struct BenchCommand: AsyncParsableCommand {
         let work = SpeedBenchmark.Work(promptCount: prompt, generateCount: generate, batchCount: batch)
         let benchmark = try SpeedBenchmark(loaded, work: work)
         let rounds = (0..<`repeat`).map { index in
-            showProgress("round \(index + 1) of \(`repeat`)")
+            Terminal.showProgress("round \(index + 1) of \(`repeat`)")
             return benchmark.measure()
         }
         return BenchReport(path: path, compute: loaded.compute, benchmark: benchmark, rounds: rounds)
@@ -91,12 +91,8 @@ struct BenchCommand: AsyncParsableCommand {
 
     private func measureKernels(threadCount: Int) throws -> [KernelBenchmark.TierRates] {
         try KernelTier.available.reversed().map { tier in
-            showProgress("kernels of tier \(tier.rawValue)")
+            Terminal.showProgress("kernels of tier \(tier.rawValue)")
             return try KernelBenchmark.measure(tier: tier, threadCount: threadCount)
         }
-    }
-
-    private func showProgress(_ text: String) {
-        if Terminal.isErrorTerminal { Terminal.note("\r\u{1B}[K\(text)") }
     }
 }

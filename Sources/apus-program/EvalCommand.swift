@@ -56,13 +56,9 @@ struct PerplexityCommand: AsyncParsableCommand {
         let logitsFile = try logits.map { try LogitsFile(path: $0) }
         for chunk in 0..<count {
             measure.score(chunk: chunk, into: &result) { logitsFile?.append($0) }
-            if Terminal.isErrorTerminal {
-                Terminal.note(
-                    "\r\u{1B}[Kchunk \(chunk + 1) of \(count): \(JSONRounding.thousandths(result.perplexity))"
-                )
-            }
+            Terminal.showProgress("chunk \(chunk + 1) of \(count): \(JSONRounding.thousandths(result.perplexity))")
         }
-        if Terminal.isErrorTerminal { Terminal.note("\r\u{1B}[K") }
+        Terminal.showProgress()
         try logitsFile?.close()
         let perplexity = JSONRounding.thousandths(result.perplexity)
         let error = JSONRounding.thousandths(result.standardError)

@@ -18,11 +18,7 @@ enum Interrupts {
         signal(SIGINT, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGINT)
         source.setEventHandler {
-            let first = action.withLock { action in
-                defer { action = nil }
-                return action
-            }
-            guard let first else { Terminal.dieOfInterrupt() }
+            guard let first = action.withLock({ $0.take() }) else { Terminal.dieOfInterrupt() }
             first()
         }
         source.activate()

@@ -6,8 +6,11 @@ struct ModelArgument: ParsableArguments {
     @Argument(help: ArgumentHelp(ModelArgument.help))
     var model: String
 
-    @Flag(help: "Never download: a model that is not on this machine is an error.")
+    @Flag(help: ModelArgument.offlineHelp)
     var offline = false
+
+    /// What `--offline` does to a model.
+    static let offlineHelp: ArgumentHelp = "Never download: a model that is not on this machine is an error."
 
     /// What a model can be given as.
     static let help =

@@ -12,11 +12,8 @@ final class ProgressBar: Sendable {
         var isDrawn = false
     }
 
-    private let isTerminal: Bool
+    private let isTerminal = Terminal.isErrorTerminal
     private let state = Mutex(State())
-
-    /// Creates a bar on standard error.
-    init(isTerminal: Bool = Terminal.isErrorTerminal) { self.isTerminal = isTerminal }
 
     /// Shows what happened; any thread may call.
     func show(_ event: PullEvent) {
@@ -90,12 +87,12 @@ final class ProgressBar: Sendable {
     }
 
     private func replaceLine(_ text: String, _ state: inout State) {
-        Terminal.note("\r\u{1B}[K\(text)")
+        Terminal.showProgress(text)
         state.isDrawn = true
     }
 
     private func clear(_ state: inout State) {
-        if state.isDrawn { Terminal.note("\r\u{1B}[K") }
+        if state.isDrawn { Terminal.showProgress() }
         state.isDrawn = false
     }
 }

@@ -18,7 +18,7 @@ struct TemplateCommand: AsyncParsableCommand {
 
     @Argument(help: "A model, or a .jinja file.")
     var model: String
-    @Flag(help: "Never download: a model that is not on this machine is an error.")
+    @Flag(help: ModelArgument.offlineHelp)
     var offline = false
     @Option(help: "A JSON file with an array of messages.")
     var messages: String

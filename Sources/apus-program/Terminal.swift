@@ -24,6 +24,13 @@ enum Terminal {
     /// Writes a remark to standard error.
     static func note(_ text: String) { write(text, to: STDERR_FILENO) }
 
+    /// Replaces the line that shows progress; without text it goes.
+    ///
+    /// Only a terminal has one.
+    static func showProgress(_ text: String = "") {
+        if isErrorTerminal { note("\r\u{1B}[K\(text)") }
+    }
+
     /// Ends the process the way an error asks for.
     static func exit(with error: any Error) -> Never {
         if error is CancellationError || (error as? ApusError)?.code == .cancelled { dieOfInterrupt() }

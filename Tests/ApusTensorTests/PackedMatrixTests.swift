@@ -89,7 +89,7 @@ import Testing
             for row in 0..<rowCount {
                 let (x, y) = (input.row(row), output.row(row))
                 for (index, weights) in sample.rows.enumerated() {
-                    let (expected, bound) = Self.product(weights, x, isQuantized: type.blockLength > 1)
+                    let (expected, bound) = Self.product(weights, x, isQuantized: type.isQuantized)
                     let difference = abs(Double(y[index]) - expected - Double(index))
                     #expect(difference <= bound, "row \(row) of \(rowCount), output \(index)")
                 }
@@ -141,7 +141,7 @@ import Testing
         let compute = try Compute(threadCount: 2)
         let (outputs, inputs) = (21, 512)
         let rowBytes = try #require(type.byteCount(elementCount: inputs))
-        for place in Self.floatPlaces(of: type) {
+        for place in type.floatPlaces {
             let isInfiniteOrNaN = type == .f32 || type == .bf16 ? bits & 0x7F80 == 0x7F80 : bits & 0x7C00 == 0x7C00
             var bytes = [UInt8](repeating: 1, count: outputs * rowBytes)
             let offset = 17 * rowBytes + type.blockByteCount + place
@@ -163,18 +163,6 @@ import Testing
             } else {
                 try matrix.checkFinite(compute)
             }
-        }
-    }
-
-    /// Where the upper 16 bits of a block's floats lie.
-    private static func floatPlaces(of type: ElementType) -> [Int] {
-        switch type {
-        case .f32: [2]
-        case .f16, .bf16, .q4_0, .q5_0, .q8_0, .iq4NL, .iq4XS: [0]
-        case .q4_1, .q5_1, .q4K, .q5K: [0, 2]
-        case .q2K: [80, 82]
-        case .q3K: [108]
-        case .q6K: [208]
         }
     }
 }

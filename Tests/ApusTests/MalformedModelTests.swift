@@ -91,18 +91,9 @@ import Testing
     @Test(arguments: ElementType.allCases)
     func aScaleThatIsNoNumberIsRefusedWithTensorAndRow(type: ElementType) async throws {
         let file = TinyModelFile("llama", type: type, width: 256)
-        let places: [Int] =
-            switch type {
-            case .f32: [2]
-            case .f16, .bf16, .q4_0, .q5_0, .q8_0, .iq4NL, .iq4XS: [0]
-            case .q4_1, .q5_1, .q4K, .q5K: [0, 2]
-            case .q2K: [80, 82]
-            case .q3K: [108]
-            case .q6K: [208]
-            }
         // The embedding is not among them: its rows stay in the file until they are used.
         for name in ["output.weight", "blk.0.attn_k.weight", "blk.0.ffn_down.weight"] {
-            for place in places {
+            for place in type.floatPlaces {
                 var spoiled = file
                 spoiled.change(name) { tensor in
                     let row = 3 * tensor.bytes.count / Int(tensor.shape[1])

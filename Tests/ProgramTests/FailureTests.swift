@@ -26,18 +26,8 @@ import Testing
 
     /// Runs a script with the program as `$0`.
     private func bash(_ script: String, _ arguments: String...) async throws -> Program.Outcome {
-        let result = try await Subprocess.run(
-            .name("bash"),
-            arguments: Arguments(["-c", script, Program.path.string] + arguments),
-            environment: Program.environment,
-            output: .string(limit: 1 << 20),
-            error: .string(limit: 1 << 20)
-        )
-        return Program.Outcome(
-            output: result.standardOutput,
-            errors: result.standardError,
-            status: result.terminationStatus
-        )
+        let words = ["-c", script, Program.path.string] + arguments
+        return try await Program.run(.name("bash"), words, input: .none, outputLimit: 1 << 20)
     }
 
     private func expectOneLine(_ outcome: Program.Outcome, _ parts: String...) {

@@ -34,7 +34,7 @@ enum MeasuredProgram {
 
     static func run(_ arguments: [String]) throws -> Outcome {
         let folder = try TemporaryFolder()
-        for name in ["output", "errors"] { try folder.write([], to: name) }
+        for name in ["output", "errors", "measures"] { try folder.write([], to: name) }
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "measured.py").path()
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")

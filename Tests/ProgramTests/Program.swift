@@ -30,17 +30,23 @@ enum Program {
     /// Runs the program to its end.
     static func run(_ arguments: String..., input: String = "") async throws -> Outcome {
         // A program that ends without reading a pipe would break it under the writer: no input is no pipe.
-        if input.isEmpty { return try await run(arguments, input: .none) }
-        return try await run(arguments, input: .string(input))
+        if input.isEmpty { return try await run(.path(path), arguments, input: .none) }
+        return try await run(.path(path), arguments, input: .string(input))
     }
 
-    private static func run(_ arguments: [String], input: some InputProtocol) async throws -> Outcome {
+    /// Runs a program, this one or a shell around it, to its end.
+    static func run(
+        _ executable: Executable,
+        _ arguments: [String],
+        input: some InputProtocol,
+        outputLimit: Int = 1 << 24
+    ) async throws -> Outcome {
         let result = try await Subprocess.run(
-            .path(path),
+            executable,
             arguments: Arguments(arguments),
             environment: environment,
             input: input,
-            output: .string(limit: 1 << 24),
+            output: .string(limit: outputLimit),
             error: .string(limit: 1 << 20)
         )
         return Outcome(

@@ -57,5 +57,7 @@ void apus_quantization_rest(const float *_Nonnull x, int64_t count, float *_Nonn
 
 /// Rows in a panel of prepared activations.
 int64_t apus_panel_rows(apus_activation activation);
+/// Where the panel begins whose first row is `row`, in bytes.
+int64_t apus_panel_offset(apus_activation activation, int64_t row, int64_t inputs);
 /// Bytes of the panels for `rows` rows of `inputs` inputs.
 int64_t apus_activation_bytes(apus_activation activation, int64_t rows, int64_t inputs);

@@ -3,6 +3,7 @@
 
 #include "../attention_blocks.h"
 #include "../tiers.h"
+#include "quantize.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -20,24 +21,9 @@ static void append_f16(const void *args, int64_t begin, int64_t end, void *scrat
     apus_append_f16(args, begin, end, narrow);
 }
 
-/// Codes of `count` values (a group of section 2) and the scale, before any rounding to f16.
-static float quantize(const float *x, int64_t count, int8_t *codes) {
-    uint32_t largest = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t bits = apus_bits(x[i]) & 0x7fffffff;
-        if (bits > largest) largest = bits;
-    }
-    memset(codes, 0, (size_t)count);
-    if (largest >= 0x7f800000) return NAN;
-    if (apus_float(largest) < 0x1p-100f) return 0.0f;
-    float r = 127.0f / apus_float(largest);
-    for (int64_t i = 0; i < count; i++) codes[i] = (int8_t)rintf(x[i] * r);
-    return apus_float(largest) / 127.0f;
-}
-
 static void append_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    apus_append_q8(args, begin, end, quantize);
+    apus_append_q8(args, begin, end, apus_quantize_group);
 }
 
 // MARK: one row and one block
@@ -123,7 +109,7 @@ static void block_q8(const query_row *q, const char *block, int64_t dimension, a
             int visible = j >= range.begin && j < range.end;
             scaled[j] = visible ? weights[j] * apus_float_from_half(value_scales[group * APUS_KV_BLOCK + j]) : 0.0f;
         }
-        float scale = quantize(scaled, APUS_KV_BLOCK, codes);
+        float scale = apus_quantize_group(scaled, APUS_KV_BLOCK, codes);
         for (int64_t d = 32 * group; d < dimension && d < 32 * group + 32; d++) {
             int32_t dot = 0;
             for (int32_t j = range.begin; j < range.end; j++) {
@@ -148,7 +134,7 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
             for (int64_t d = 0; d < dimension; d++) q.values[d] = input[d] * args->scale;
             for (int64_t group = 0; type == APUS_KV_Q8_0 && group < apus_groups(dimension); group++) {
                 int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
-                q.scales[group] = quantize(q.values + first, count, q.codes + first);
+                q.scales[group] = apus_quantize_group(q.values + first, count, q.codes + first);
             }
             clear(&all, dimension);
             for (int64_t span = unit.first_span; span < unit.end_span; span++) {

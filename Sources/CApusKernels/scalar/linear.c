@@ -6,38 +6,15 @@
 #include "../codecs/half.h"
 #include "../linear_tiles.h"
 #include "../tiers.h"
+#include "quantize.h"
 
 #pragma STDC FP_CONTRACT OFF
 
 // MARK: Activations
 
-/// Writes the codes of a group and returns their scale.
-static float quantize_codes(const float *x, int8_t *codes) {
-    uint32_t largest = 0;
-    for (int i = 0; i < APUS_GROUP; i++) {
-        uint32_t magnitude = apus_float_bits(x[i]) & 0x7fffffff;
-        if (magnitude > largest) { largest = magnitude; }
-    }
-    float a = apus_float_from_bits(largest);
-    memset(codes, 0, APUS_GROUP);
-    if (largest >= 0x7f800000) { return NAN; }
-    if (a < 0x1p-100f) { return 0; }
-    float r = 127 / a;
-    for (int i = 0; i < APUS_GROUP; i++) { codes[i] = (int8_t)rintf(x[i] * r); }
-    return a / 127;
-}
-
-void apus_quantization_rest(const float *x, int64_t count, float *rest) {
-    int8_t codes[APUS_GROUP];
-    for (int64_t group = 0; group < count; group += APUS_GROUP) {
-        float scale = quantize_codes(x + group, codes);
-        for (int i = 0; i < APUS_GROUP; i++) { rest[group + i] = fmaf(-scale, codes[i], x[group + i]); }
-    }
-}
-
 static void quantize_group(const float *x, uint8_t *group, int64_t row, int64_t rows) {
     int8_t *codes = (int8_t *)apus_panel_codes(group, row);
-    float scale = quantize_codes(x, codes);
+    float scale = apus_quantize_group(x, APUS_GROUP, codes);
     int sums[2] = {0, 0};
     for (int i = 0; i < APUS_GROUP; i++) { sums[i / 16] += codes[i]; }
     ((float *)apus_panel_scales(group, rows))[row] = scale;

@@ -255,7 +255,7 @@ static void block_f16(const apus_attention_args *args, const apus_attend_unit *u
     memset(p.max, 0, sizeof p.max);
     memset(p.sum, 0, sizeof p.sum);
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = panel_rows(row, unit->rows, F16_ROWS);
+        rows = apus_even_share(unit->rows - row, F16_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
         panels_f16[kind][rows - 1](&p, t, row, dimension, from);
     }
@@ -413,7 +413,7 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
     memset(p.max, 0, sizeof p.max);
     memset(p.sum, 0, sizeof p.sum);
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = panel_rows(row, unit->rows, Q8_ROWS);
+        rows = apus_even_share(unit->rows - row, Q8_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
         panels_q8[rows - 1](&p, t, q, row, dimension, &from);
     }

@@ -211,7 +211,7 @@ static void block_f16(const apus_attention_args *args, const apus_attend_unit *u
     }
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = panel_rows(row, unit->rows, wide ? WIDE_ROWS : NARROW_ROWS);
+        rows = apus_even_share(unit->rows - row, wide ? WIDE_ROWS : NARROW_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
         (wide ? wide_panels : narrow_panels)[rows - 1](&p, t, row, dimension, from);
     }

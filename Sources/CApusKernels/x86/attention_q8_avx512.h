@@ -203,7 +203,7 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     prefetch(following + keys_bytes + APUS_KV_BLOCK * padded, apus_scales_bytes(dimension));
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = panel_rows(row, unit->rows, Q8_ROWS);
+        rows = apus_even_share(unit->rows - row, Q8_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
         panels_q8[row == 0][rows - 1](&p, t, q, row, dimension, &from);
     }
