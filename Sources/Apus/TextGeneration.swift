@@ -29,6 +29,8 @@ public struct TextGeneration: AsyncSequence, Sendable {
         public let stopString: String?
         /// Tokens of the prompt.
         public let promptTokenCount: Int
+        /// Tokens of the prompt that an earlier request had computed.
+        public let cachedTokenCount: Int
         /// Tokens generated.
         public let generatedTokenCount: Int
         /// Where the time went; nil when a stop string ended the text before the engine did.
@@ -64,6 +66,7 @@ public struct TextGeneration: AsyncSequence, Sendable {
         let promptTokenCount: Int
         let path: String
         private var generatedTokenCount = 0
+        private var cachedTokenCount = 0
 
         init(
             events: Engine.Events.AsyncIterator,
@@ -89,6 +92,9 @@ public struct TextGeneration: AsyncSequence, Sendable {
                 return nil
             }
             switch event {
+            case .started(let count):
+                cachedTokenCount = count
+                return try await next()
             case .token(let id, let logprobs): return piece(of: id, logprobs)
             case .finished(let summary):
                 // What went wrong follows the summary.
@@ -117,6 +123,7 @@ public struct TextGeneration: AsyncSequence, Sendable {
                     reason: .stop,
                     stopString: stop[index],
                     promptTokenCount: promptTokenCount,
+                    cachedTokenCount: cachedTokenCount,
                     generatedTokenCount: generatedTokenCount,
                     timings: nil
                 )
@@ -141,6 +148,7 @@ public struct TextGeneration: AsyncSequence, Sendable {
                     reason: summary.reason,
                     stopString: output.stopIndex.map { stop[$0] },
                     promptTokenCount: summary.promptTokenCount,
+                    cachedTokenCount: summary.cachedTokenCount,
                     generatedTokenCount: summary.generatedTokenCount,
                     timings: summary.timings
                 )

@@ -45,7 +45,8 @@ package final class SpeedBenchmark {
         self.model = model
         self.work = work
         runner = try ModelRunner(model: model.model, sizes: model.plan.sizes, compute: model.compute)
-        limits = try EngineConfiguration().limits(for: runner)
+        // What is measured is computing, not remembering.
+        limits = try EngineConfiguration(cachesPrefixes: false).limits(for: runner)
         _ = Self.run(work, runner: runner, limits: limits, probe: nil, cost: model.model.cost)
         peakResidentByteCount = HostMemory.peakResidentByteCount
         probe = try ReadProbe(compute: model.compute)

@@ -6,11 +6,13 @@ import Testing
 struct Collected {
     var tokens: [Int32] = []
     var logprobs: [TokenLogprobs] = []
+    var cachedTokenCount: Int?
     var summary: GenerationSummary?
 
     init(_ events: Engine.Events) async throws {
         for try await event in events {
             switch event {
+            case .started(let count): cachedTokenCount = count
             case .token(let token, let logprobs):
                 tokens.append(token)
                 if let logprobs { self.logprobs.append(logprobs) }
@@ -60,6 +62,74 @@ struct Collected {
             #expect(try await Collected(stream).tokens == expected)
         }
         #expect(lone.map(\.count) == (0..<8).map { 10 + $0 })
+    }
+
+    /// Two thirds of the prompts begin like another, the pool holds a fraction of them all, some are urgent: whatever is
+    /// shared, preempted and computed again, everyone gets the tokens of a lone run.
+    @Test(arguments: [true, false], [12, 30, 200]) func sharingAndPreemptionChangeNoToken(
+        cachesPrefixes: Bool,
+        blockCount: Int
+    ) async throws {
+        let runner = StandInRunner(blockCount: blockCount, contextLength: 46)
+        let engine = try Engine(
+            runner: runner,
+            configuration: EngineConfiguration(
+                chunkLength: 7,
+                maximumSequenceCount: 9,
+                cachesPrefixes: cachesPrefixes,
+                maximumStepDuration: .milliseconds(1)
+            )
+        )
+        let requests = (0..<60).map { number in
+            GenerationRequest(
+                prompt: prompt(number % 3, length: 3 + number % 4 * 5) + prompt(number % 5, length: number % 7 + 1),
+                sampling: SamplingParameters(temperature: 1, repetitionPenalty: 1.1, seed: UInt64(number)),
+                maximumTokenCount: 5 + number % 16,
+                priority: number % 11 == 0 ? 1 : 0
+            )
+        }
+        let streams = try requests.map { try engine.submit($0) }
+        for (request, stream) in zip(requests, streams) {
+            let alone = try Engine(runner: StandInRunner(), configuration: EngineConfiguration(cachesPrefixes: false))
+            let lone = try await Collected(alone.submit(request)).tokens
+            let collected = try await Collected(stream)
+            #expect(collected.tokens == lone)
+            // Only one that is preempted finds more when it starts anew.
+            let found = try #require(collected.cachedTokenCount)
+            #expect(try #require(collected.summary).cachedTokenCount >= found)
+            #expect(cachesPrefixes || collected.cachedTokenCount == 0)
+        }
+        while engine.statistics.runningCount > 0 { await Task.yield() }
+        let statistics = engine.statistics
+        #expect(statistics.availableBlockCount == blockCount)
+        #expect((statistics.cachedTokenCount > 0) == cachesPrefixes)
+        #expect(statistics.preemptionCount > 0 || blockCount > 12)
+        #expect(statistics.stepCount > 0 && statistics.computedRowCount > statistics.stepCount)
+    }
+
+    @Test func theSecondTurnComputesOnlyWhatIsNew() async throws {
+        let engine = try Engine(runner: StandInRunner())
+        let first = GenerationRequest(prompt: prompt(1, length: 30), sampling: .greedy, maximumTokenCount: 11)
+        let answer = try await Collected(engine.submit(first)).tokens
+        let second = GenerationRequest(
+            prompt: first.prompt + answer + [1, 2, 3],
+            sampling: .greedy,
+            maximumTokenCount: 3
+        )
+        let collected = try await Collected(engine.submit(second))
+        // Forty positions of prompt and answer were stored: the last token's never are.
+        #expect(collected.cachedTokenCount == 40)
+        #expect(collected.summary?.cachedTokenCount == 40)
+        #expect(collected.summary?.timings.prefillTokenCount == 4)
+        #expect(collected.tokens == StandInRunner.greedy(second.prompt, count: 3))
+    }
+
+    @Test func aRequestEndsWhenItsTimeIsUp() async throws {
+        let engine = try Engine(runner: StandInRunner(blockCount: 3000, contextLength: 10_000))
+        let request = GenerationRequest(prompt: [1], sampling: .greedy, timeLimit: .milliseconds(1))
+        let collected = try await Collected(engine.submit(request))
+        #expect(collected.summary?.reason == .deadline)
+        #expect(collected.tokens.count < 9_999)
     }
 
     @Test func endTokensStopAndAreNotDelivered() async throws {

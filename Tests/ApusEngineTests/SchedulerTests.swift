@@ -12,7 +12,8 @@ struct SchedulerHarness {
         maximumRowCount: Int = 8,
         maximumSequenceCount: Int = 4,
         blockLength: Int = 4,
-        blockCount: Int = 16
+        blockCount: Int = 16,
+        cachesPrefixes: Bool = false
     ) throws {
         scheduler = Scheduler(
             limits: try SchedulerLimits(
@@ -21,27 +22,38 @@ struct SchedulerHarness {
                 maximumSequenceCount: maximumSequenceCount,
                 blockLength: blockLength,
                 blockCount: blockCount,
-                contextLength: 64
+                contextLength: 64,
+                cachesPrefixes: cachesPrefixes
             )
         )
     }
 
     @discardableResult
-    mutating func add(_ id: Int, prompt: Int, output: Int, endTokens: Set<Int32> = []) -> SequenceState {
+    mutating func add(
+        _ id: Int,
+        prompt: Int,
+        output: Int,
+        text: Int? = nil,
+        endTokens: Set<Int32> = [],
+        priority: Int = 0,
+        deadline: ContinuousClock.Instant? = nil
+    ) -> SequenceState {
         let sequence = SequenceState(
             id: id,
-            prompt: (0..<Int32(prompt)).map { Int32(id) * 100 + $0 },
+            prompt: (0..<Int32(prompt)).map { Int32(text ?? id) * 100 + $0 },
             tokenLimit: prompt + output,
             endTokens: endTokens,
-            blockCount: scheduler.limits.blockCount(forPositions: prompt + output - 1)
+            blockCount: scheduler.limits.blockCount(forPositions: prompt + output),
+            priority: priority,
+            deadline: deadline
         )
         scheduler.add(sequence)
         return sequence
     }
 
     /// Plans and commits a step; one line per slice: sequence, positions, logits rows, blocks.
-    mutating func step() -> [String] {
-        guard scheduler.plan(into: &plan) else { return [] }
+    mutating func step(promptRowLimit: Int = .max) -> [String] {
+        guard scheduler.plan(into: &plan, promptRowLimit: { _ in promptRowLimit }) else { return [] }
         var lines: [String] = []
         var result = StepResult(capacity: 8)
         for (slice, sequence) in zip(plan.slices, scheduler.planned) {
@@ -59,68 +71,100 @@ struct SchedulerHarness {
 @Suite struct SchedulerTests {
     @Test func aPromptIsComputedInChunksAndThenTokenByToken() throws {
         var harness = try SchedulerHarness(chunkLength: 4)
-        let sequence = harness.add(1, prompt: 10, output: 3)
+        let sequence = harness.add(1, prompt: 10, output: 4)
         #expect(harness.step() == ["1: 0..<4 logits 0 blocks 0,1,2"])
         #expect(harness.step() == ["1: 4..<8 logits 0 blocks 0,1,2"])
         #expect(harness.step() == ["1: 8..<10 logits 1 blocks 0,1,2"])
         #expect(harness.step() == ["1: 10..<11 logits 1 blocks 0,1,2"])
         #expect(harness.step() == ["1: 11..<12 logits 1 blocks 0,1,2"])
+        #expect(harness.step() == ["1: 12..<13 logits 1 blocks 0,1,2,3"])
         #expect(harness.step() == [])
-        #expect(sequence.tokens.suffix(3) == [10, 11, 12])
+        #expect(sequence.tokens.suffix(4) == [10, 11, 12, 13])
         #expect(sequence.finishReason == .length)
-        #expect(harness.scheduler.pool.freeCount == 16)
+        #expect(harness.scheduler.cache.availableCount == 16)
         #expect(harness.scheduler.isIdle)
     }
 
-    @Test func singleTokensComeFirstAndPromptsShareTheChunkInOrderOfSubmission() throws {
+    @Test func singleTokensComeFirstAndPromptsShareTheRestEvenly() throws {
         var harness = try SchedulerHarness(chunkLength: 6)
         harness.add(1, prompt: 2, output: 3)
         #expect(harness.step() == ["1: 0..<2 logits 1 blocks 0"])
-        harness.add(2, prompt: 5, output: 2)
+        harness.add(2, prompt: 9, output: 2)
         harness.add(3, prompt: 7, output: 2)
         #expect(
             harness.step() == [
                 "1: 2..<3 logits 1 blocks 0",
-                "2: 0..<5 logits 1 blocks 1,2",
-                "3: 0..<1 logits 0 blocks 3,4",
+                "2: 0..<3 logits 0 blocks 1,2,3",
+                "3: 0..<3 logits 0 blocks 4,5",
+            ]
+        )
+        harness.add(4, prompt: 2, output: 2)
+        // What the short prompt leaves goes to the others.
+        #expect(
+            harness.step() == [
+                "1: 3..<4 logits 1 blocks 0",
+                "2: 3..<5 logits 0 blocks 1,2,3",
+                "3: 3..<5 logits 0 blocks 4,5",
+                "4: 0..<2 logits 1 blocks 6",
             ]
         )
         #expect(
             harness.step() == [
-                "1: 3..<4 logits 1 blocks 0",
-                "2: 5..<6 logits 1 blocks 1,2",
-                "3: 1..<7 logits 1 blocks 3,4",
+                "4: 2..<3 logits 1 blocks 6",
+                "2: 5..<9 logits 1 blocks 1,2,3",
+                "3: 5..<7 logits 1 blocks 4,5",
             ]
         )
-        #expect(harness.step() == ["3: 7..<8 logits 1 blocks 3,4"])
-        #expect(harness.scheduler.isIdle)
+    }
+
+    @Test func aShortPromptDoesNotWaitForALongOne() throws {
+        var harness = try SchedulerHarness(chunkLength: 4, maximumRowCount: 8)
+        harness.add(1, prompt: 40, output: 1)
+        #expect(harness.step().count == 1)
+        harness.add(2, prompt: 4, output: 1)
+        _ = harness.step()
+        #expect(harness.step().last == "2: 2..<4 logits 1 blocks 10")
+    }
+
+    @Test func promptRowsAreLimitedButNeverToNothing() throws {
+        var harness = try SchedulerHarness()
+        harness.add(1, prompt: 8, output: 1)
+        #expect(harness.step(promptRowLimit: 3) == ["1: 0..<3 logits 0 blocks 0,1"])
+        #expect(harness.step(promptRowLimit: 0) == ["1: 3..<4 logits 0 blocks 0,1"])
     }
 
     @Test func rowsOfAStepNeverExceedTheRunnersAndPromptsStillMove() throws {
         var harness = try SchedulerHarness(chunkLength: 4, maximumRowCount: 4)
-        for id in 1...3 { harness.add(id, prompt: 1, output: 9) }
+        for id in 1...3 { harness.add(id, prompt: 1, output: 4) }
         harness.add(4, prompt: 4, output: 1)
         #expect(harness.step().count == 4)
-        #expect(harness.step().last == "4: 1..<2 logits 0 blocks 9")
-        #expect(harness.step().last == "4: 2..<3 logits 0 blocks 9")
+        #expect(harness.step().last == "4: 1..<2 logits 0 blocks 3")
+        #expect(harness.step().last == "4: 2..<3 logits 0 blocks 3")
         // The last prompt token is a single token behind, like the others.
-        #expect(harness.step().last == "4: 3..<4 logits 1 blocks 9")
-        #expect(harness.scheduler.running.map(\.id) == [1, 2, 3])
+        #expect(harness.step().last == "4: 3..<4 logits 1 blocks 3")
+        #expect(harness.scheduler.isIdle)
     }
 
-    @Test func theHeadOfTheQueueWaitsForBlocksAndNobodyOvertakesIt() throws {
+    @Test func oneThatWaitsForBlocksIsNotOvertaken() throws {
         var harness = try SchedulerHarness(blockCount: 4)
         harness.add(1, prompt: 7, output: 2)
         harness.add(2, prompt: 11, output: 2)
         harness.add(3, prompt: 1, output: 1)
         #expect(harness.step() == ["1: 0..<7 logits 1 blocks 0,1"])
         #expect(harness.scheduler.waiting.map(\.id) == [2, 3])
-        #expect(harness.scheduler.pool.freeCount == 2)
         #expect(harness.step() == ["1: 7..<8 logits 1 blocks 0,1"])
-        #expect(
-            harness.step() == ["3: 0..<1 logits 1 blocks 3", "2: 0..<7 logits 0 blocks 0,1,2"]
-        )
-        #expect(harness.step() == ["2: 7..<11 logits 1 blocks 0,1,2"])
+        #expect(harness.step() == ["2: 0..<8 logits 0 blocks 0,1,2"])
+        #expect(harness.scheduler.waiting.map(\.id) == [3])
+    }
+
+    @Test func aHigherPriorityComesFirst() throws {
+        var harness = try SchedulerHarness(maximumSequenceCount: 2)
+        harness.add(1, prompt: 1, output: 3)
+        harness.add(2, prompt: 1, output: 3)
+        harness.add(3, prompt: 1, output: 1, priority: 1)
+        #expect(harness.step() == ["3: 0..<1 logits 1 blocks 0", "1: 0..<1 logits 1 blocks 1"])
+        harness.add(4, prompt: 1, output: 1, priority: 2)
+        #expect(harness.step() == ["4: 0..<1 logits 1 blocks 0", "1: 1..<2 logits 1 blocks 1"])
     }
 
     @Test func noMoreSequencesRunThanAllowed() throws {
@@ -131,20 +175,75 @@ struct SchedulerHarness {
         #expect(harness.step() == ["2: 2..<3 logits 1 blocks 1", "3: 0..<1 logits 1 blocks 0"])
     }
 
+    @Test func withoutABlockTheLowestInRankIsComputedAgainLater() throws {
+        var harness = try SchedulerHarness(blockCount: 5)
+        let first = harness.add(1, prompt: 7, output: 6)
+        let second = harness.add(2, prompt: 7, output: 6)
+        #expect(harness.step() == ["1: 0..<4 logits 0 blocks 0,1", "2: 0..<4 logits 0 blocks 2,3"])
+        #expect(harness.step().count == 2)
+        #expect(harness.step() == ["1: 7..<8 logits 1 blocks 0,1", "2: 7..<8 logits 1 blocks 2,3"])
+        // The fifth block goes to the first; the second has none to grow into.
+        #expect(harness.step() == ["1: 8..<9 logits 1 blocks 0,1,4"])
+        #expect(harness.scheduler.preemptionCount == 1)
+        #expect(second.computedCount == 0 && second.tokens.count == 9)
+        // Nine known tokens want three blocks.
+        while first.finishReason == nil { #expect(harness.step().count == 1) }
+        #expect(harness.step() == ["2: 0..<8 logits 0 blocks 0,1,4"])
+        while second.finishReason == nil { #expect(harness.step().count == 1) }
+        #expect(second.tokens.suffix(6) == [7, 8, 9, 10, 11, 12])
+        #expect(harness.scheduler.cache.availableCount == 5)
+    }
+
+    @Test func aSequenceThatBeginsLikeAnEarlierOneSharesItsFullBlocks() throws {
+        var harness = try SchedulerHarness(cachesPrefixes: true)
+        harness.add(1, prompt: 8, output: 2)
+        while !harness.step().isEmpty {}
+        let second = harness.add(2, prompt: 8, output: 2, text: 1)
+        // The last token is computed in any case: its logits are wanted.
+        #expect(harness.step() == ["2: 4..<8 logits 1 blocks 0,2"])
+        #expect(second.cachedCount == 4)
+        while !harness.step().isEmpty {}
+        harness.add(3, prompt: 9, output: 2, text: 1)
+        #expect(harness.step() == ["3: 8..<9 logits 1 blocks 0,1,2"])
+        #expect(harness.scheduler.cachedTokenCount == 12)
+    }
+
+    @Test func equalPromptsAtOnceAreComputedOnce() throws {
+        var harness = try SchedulerHarness(chunkLength: 4, cachesPrefixes: true)
+        harness.add(1, prompt: 10, output: 1)
+        harness.add(2, prompt: 10, output: 1, text: 1)
+        #expect(harness.step() == ["1: 0..<4 logits 0 blocks 0,1,2"])
+        #expect(harness.step() == ["1: 4..<8 logits 0 blocks 0,1,2"])
+        #expect(harness.step() == ["1: 8..<10 logits 1 blocks 0,1,2", "2: 8..<10 logits 1 blocks 0,1,3"])
+        #expect(harness.scheduler.cache.availableCount == 16)
+    }
+
     @Test func cancellingInTheMiddleOfAPromptFreesItsBlocksForTheNextStep() throws {
         var harness = try SchedulerHarness(chunkLength: 4, blockCount: 4)
-        let first = harness.add(1, prompt: 12, output: 4)
+        let first = harness.add(1, prompt: 15, output: 1)
         harness.add(2, prompt: 3, output: 1)
         harness.add(3, prompt: 3, output: 1)
         #expect(harness.step() == ["1: 0..<4 logits 0 blocks 0,1,2,3"])
-        #expect(harness.scheduler.cancel(id: 3)?.finishReason == .cancelled)
-        #expect(harness.scheduler.cancel(id: 1) === first)
+        #expect(harness.scheduler.end(id: 3, reason: .cancelled)?.finishReason == .cancelled)
+        #expect(harness.scheduler.end(id: 1, reason: .cancelled) === first)
         #expect(first.finishReason == .cancelled)
         #expect(first.computedCount == 4)
-        #expect(harness.scheduler.pool.freeCount == 4)
+        #expect(harness.scheduler.cache.availableCount == 4)
         #expect(harness.step() == ["2: 0..<3 logits 1 blocks 0"])
-        #expect(harness.scheduler.cancel(id: 1) == nil)
+        #expect(harness.scheduler.end(id: 1, reason: .cancelled) == nil)
         #expect(harness.scheduler.isIdle)
+    }
+
+    @Test func whoseTimeIsUpIsFoundWaitingOrRunning() throws {
+        var harness = try SchedulerHarness(maximumSequenceCount: 1)
+        let now = ContinuousClock.now
+        let running = harness.add(1, prompt: 1, output: 9, deadline: now + .seconds(2))
+        let waiting = harness.add(2, prompt: 1, output: 9, deadline: now + .seconds(1))
+        #expect(harness.step().count == 1)
+        #expect(harness.scheduler.overdue(at: now) == nil)
+        #expect(harness.scheduler.overdue(at: now + .seconds(1)) === waiting)
+        _ = harness.scheduler.end(id: 2, reason: .deadline)
+        #expect(harness.scheduler.overdue(at: now + .seconds(3)) === running)
     }
 
     @Test func anEndTokenEndsTheSequenceAndIsNotAmongItsTokens() throws {
@@ -154,7 +253,7 @@ struct SchedulerHarness {
         #expect(sequence.tokens == [100, 101, 102, 3, 4])
         #expect(sequence.endToken == 5)
         #expect(sequence.finishReason == .stop)
-        #expect(harness.scheduler.pool.freeCount == 16)
+        #expect(harness.scheduler.cache.availableCount == 16)
     }
 
     @Test func aRowWithoutATokenEndsItsSequenceAlone() throws {
@@ -170,6 +269,6 @@ struct SchedulerHarness {
         #expect(first.finishReason == .error)
         #expect(second.finishReason == nil)
         #expect(harness.scheduler.running.map(\.id) == [2])
-        #expect(harness.scheduler.pool.freeCount == 15)
+        #expect(harness.scheduler.cache.availableCount == 15)
     }
 }

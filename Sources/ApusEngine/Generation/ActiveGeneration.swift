@@ -17,6 +17,7 @@ final class ActiveGeneration {
     private var firstToken: ContinuousClock.Instant?
     private var lastToken: ContinuousClock.Instant?
     private var deliveredCount = 0
+    private var isAnnounced = false
 
     init(sequence: SequenceState, request: SubmittedRequest, tokenLimit: Int, vocabularySize: Int) {
         self.sequence = sequence
@@ -51,6 +52,10 @@ final class ActiveGeneration {
 
     /// Hands over what a committed step gave.
     func deliver(_ now: ContinuousClock.Instant) {
+        if !isAnnounced {
+            isAnnounced = true
+            stream.yield(.started(cachedTokenCount: cachedCount))
+        }
         let hasToken = sequence.generatedCount > deliveredCount
         if hasToken || sequence.endToken != nil {
             if firstToken == nil { firstToken = now }
@@ -76,6 +81,9 @@ final class ActiveGeneration {
             + "and the logit bias"
     )
 
+    /// Tokens of the prompt that did not have to be computed; a preempted sequence may find some of its answer, too.
+    private var cachedCount: Int { min(sequence.cachedCount, sequence.promptCount) }
+
     private func summary(_ reason: FinishReason, _ now: ContinuousClock.Instant) -> GenerationSummary {
         let started = started ?? now
         let firstToken = firstToken ?? now
@@ -84,13 +92,14 @@ final class ActiveGeneration {
             queue: submitted.duration(to: started),
             prefill: started.duration(to: firstToken),
             decode: firstToken.duration(to: lastToken ?? firstToken),
-            prefillTokenCount: min(sequence.computedCount, sequence.promptCount),
+            prefillTokenCount: max(0, min(sequence.computedCount, sequence.promptCount) - cachedCount),
             decodeTokenCount: max(0, chosenCount - 1)
         )
         return GenerationSummary(
             reason: reason,
             endToken: sequence.endToken,
             promptTokenCount: sequence.promptCount,
+            cachedTokenCount: cachedCount,
             generatedTokenCount: sequence.generatedCount,
             seed: seed,
             timings: timings

@@ -25,6 +25,7 @@ public final class Engine: Sendable {
     /// Tokens in the vocabulary.
     public let vocabularySize: Int
     private let inbox: EngineInbox
+    private let board = StatisticsBoard()
     private let nextID = Atomic(0)
 
     /// Starts an engine; the runner belongs to its thread from now on.
@@ -35,9 +36,17 @@ public final class Engine: Sendable {
         vocabularySize = runner.vocabularySize
         let inbox = EngineInbox()
         self.inbox = inbox
-        let loop = StepLoop(runner: runner, limits: limits)
+        let loop = StepLoop(
+            runner: runner,
+            limits: limits,
+            maximumStepDuration: configuration.maximumStepDuration,
+            board: board
+        )
         try EngineThread.start { Self.run(loop, inbox) }
     }
+
+    /// What the engine has done up to its last step.
+    public var statistics: EngineStatistics { board.latest }
 
     deinit { inbox.send(.close) }
 

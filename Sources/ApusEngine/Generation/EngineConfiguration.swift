@@ -8,14 +8,28 @@ public struct EngineConfiguration: Sendable, Equatable {
     public var chunkLength: Int?
     /// Requests worked on at once; nil takes 64, or as many as the runner can if those are fewer.
     public var maximumSequenceCount: Int?
+    /// Whether requests that begin alike share keys and values.
+    public var cachesPrefixes: Bool
+    /// How long a step should last at most: prompts are computed in chunks that fit, so that generating requests, new
+    /// ones and cancellations wait no longer; nil computes prompts as fast as the runner can.
+    public var maximumStepDuration: Duration?
 
     /// Creates a configuration.
     /// - Parameters:
     ///   - chunkLength: prompt tokens computed in one step.
     ///   - maximumSequenceCount: requests worked on at once.
-    public init(chunkLength: Int? = nil, maximumSequenceCount: Int? = nil) {
+    ///   - cachesPrefixes: whether requests that begin alike share keys and values.
+    ///   - maximumStepDuration: how long a step should last at most.
+    public init(
+        chunkLength: Int? = nil,
+        maximumSequenceCount: Int? = nil,
+        cachesPrefixes: Bool = true,
+        maximumStepDuration: Duration? = nil
+    ) {
         self.chunkLength = chunkLength
         self.maximumSequenceCount = maximumSequenceCount
+        self.cachesPrefixes = cachesPrefixes
+        self.maximumStepDuration = maximumStepDuration
     }
 
     /// The sizes that result for a runner.
@@ -27,7 +41,8 @@ public struct EngineConfiguration: Sendable, Equatable {
             maximumSequenceCount: maximumSequenceCount ?? min(64, runner.maximumRowCount),
             blockLength: runner.blockLength,
             blockCount: runner.blockCount,
-            contextLength: runner.contextLength
+            contextLength: runner.contextLength,
+            cachesPrefixes: cachesPrefixes
         )
     }
 }

@@ -6,6 +6,8 @@ public enum FinishReason: String, Sendable, Hashable, Codable {
     case length
     /// The caller gave up.
     case cancelled
+    /// The request's deadline passed.
+    case deadline
     /// The model's output was not a number; the stream throws what is known about it.
     case error
 }

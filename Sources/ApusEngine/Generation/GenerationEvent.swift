@@ -1,5 +1,9 @@
-/// What a generation tells its consumer, in order: tokens, then one summary.
+/// What a generation tells its consumer, in order: that it has started, tokens, then one summary.
 public enum GenerationEvent: Sendable, Equatable {
+    /// The first step that worked on the request is done; so many tokens of the prompt had been computed before.
+    ///
+    /// A request that ends while it waits never starts.
+    case started(cachedTokenCount: Int)
     /// The next token, with log probabilities if the request asked for them.
     case token(Int32, logprobs: TokenLogprobs?)
     /// The end; nothing follows.
@@ -14,6 +18,8 @@ public struct GenerationSummary: Sendable, Equatable {
     public let endToken: Int32?
     /// Tokens of the prompt.
     public let promptTokenCount: Int
+    /// Tokens of the prompt that an earlier request had computed.
+    public let cachedTokenCount: Int
     /// Tokens generated.
     public let generatedTokenCount: Int
     /// The seed that reproduces the generation, chosen at random if the request named none.
@@ -25,6 +31,7 @@ public struct GenerationSummary: Sendable, Equatable {
         reason: FinishReason,
         endToken: Int32?,
         promptTokenCount: Int,
+        cachedTokenCount: Int,
         generatedTokenCount: Int,
         seed: UInt64,
         timings: GenerationTimings
@@ -32,6 +39,7 @@ public struct GenerationSummary: Sendable, Equatable {
         self.reason = reason
         self.endToken = endToken
         self.promptTokenCount = promptTokenCount
+        self.cachedTokenCount = cachedTokenCount
         self.generatedTokenCount = generatedTokenCount
         self.seed = seed
         self.timings = timings

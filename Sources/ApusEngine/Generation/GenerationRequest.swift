@@ -16,6 +16,10 @@ public struct GenerationRequest: Sendable, Equatable {
     public var ignoresEndOfGeneration: Bool
     /// Asks for each token's log probability and that of this many alternatives; nil asks for none.
     public var alternativeCount: Int?
+    /// Requests of a higher priority come first, whenever they were submitted.
+    public var priority: Int
+    /// How long the request may take from submission on, before it ends with what it has; nil for as long as it takes.
+    public var timeLimit: Duration?
 
     /// Creates a request.
     /// - Parameters:
@@ -25,13 +29,17 @@ public struct GenerationRequest: Sendable, Equatable {
     ///   - endTokens: the model's end-of-generation tokens.
     ///   - ignoresEndOfGeneration: generates past end tokens.
     ///   - alternativeCount: asks for log probabilities, with this many alternatives (0 to 20).
+    ///   - priority: requests of a higher one come first.
+    ///   - timeLimit: how long the request may take.
     public init(
         prompt: [Int32],
         sampling: SamplingParameters = SamplingParameters(),
         maximumTokenCount: Int? = nil,
         endTokens: Set<Int32> = [],
         ignoresEndOfGeneration: Bool = false,
-        alternativeCount: Int? = nil
+        alternativeCount: Int? = nil,
+        priority: Int = 0,
+        timeLimit: Duration? = nil
     ) {
         self.prompt = prompt
         self.sampling = sampling
@@ -39,6 +47,8 @@ public struct GenerationRequest: Sendable, Equatable {
         self.endTokens = endTokens
         self.ignoresEndOfGeneration = ignoresEndOfGeneration
         self.alternativeCount = alternativeCount
+        self.priority = priority
+        self.timeLimit = timeLimit
     }
 
     /// Checks every field against its range and the model's sizes.

@@ -16,9 +16,24 @@ package final class StepLoop {
     /// Requests waiting or running, by number.
     private var generations: [Int: ActiveGeneration] = [:]
     private var stepStart = ContinuousClock.now
+    private var pacer: StepPacer
+    private var statistics = EngineStatistics()
+    private let board: StatisticsBoard?
 
     /// Creates a loop over a runner, with memory for steps of any size that `limits` allow.
-    package init(runner: any StepRunning, limits: SchedulerLimits) {
+    /// - Parameters:
+    ///   - runner: what computes.
+    ///   - limits: the sizes to keep to.
+    ///   - maximumStepDuration: how long a step should last at most.
+    ///   - board: where statistics go after each step.
+    package init(
+        runner: any StepRunning,
+        limits: SchedulerLimits,
+        maximumStepDuration: Duration? = nil,
+        board: StatisticsBoard? = nil
+    ) {
+        pacer = StepPacer(limit: maximumStepDuration)
+        self.board = board
         self.runner = runner
         vocabularySize = runner.vocabularySize
         scheduler = Scheduler(limits: limits)
@@ -45,7 +60,9 @@ package final class StepLoop {
             prompt: prompt,
             tokenLimit: tokenLimit,
             endTokens: request.request.ignoresEndOfGeneration ? [] : request.request.endTokens,
-            blockCount: limits.blockCount(forPositions: tokenLimit - 1)
+            blockCount: limits.blockCount(forPositions: tokenLimit),
+            priority: request.request.priority,
+            deadline: request.request.timeLimit.map { request.submitted.advanced(by: $0) }
         )
         generations[request.id] = ActiveGeneration(
             sequence: sequence,
@@ -59,21 +76,29 @@ package final class StepLoop {
     /// Ends a request between two steps; its blocks are free at once.
     ///
     /// One that has ended is ignored.
-    package func cancel(id: Int) {
-        guard scheduler.cancel(id: id) != nil else { return }
+    package func cancel(id: Int) { end(id: id, reason: .cancelled) }
+
+    private func end(id: Int, reason: FinishReason) {
+        guard scheduler.end(id: id, reason: reason) != nil else { return }
         generations.removeValue(forKey: id)?.finish(.now)
     }
 
     /// Ends all requests.
     package func cancelAll() {
         for id in generations.keys.sorted() { cancel(id: id) }
+        postStatistics()
+    }
+
+    /// Ends the requests whose time is up.
+    package func endOverdue() {
+        while let sequence = scheduler.overdue(at: .now) { end(id: sequence.id, reason: .deadline) }
     }
 
     /// Fills the plan of the next step.
     /// - Returns: whether there is a step to compute.
     package func planStep() -> Bool {
         stepStart = .now
-        return scheduler.plan(into: &plan)
+        return scheduler.plan(into: &plan) { pacer.promptRowLimit(singleCount: $0) }
     }
 
     /// Computes the planned step and chooses a token for every row of logits.
@@ -101,13 +126,40 @@ package final class StepLoop {
             generations[sequence.id]?.deliver(now)
             if sequence.finishReason != nil { generations.removeValue(forKey: sequence.id) }
         }
+        note(stepStart.duration(to: now))
     }
 
-    /// Does one whole step.
+    /// Does one whole step, if there is anything to do.
     package func step() {
-        guard planStep() else { return }
-        computeStep()
-        commitStep()
-        deliver()
+        endOverdue()
+        if planStep() {
+            computeStep()
+            commitStep()
+            deliver()
+        }
+        postStatistics()
+    }
+
+    private func note(_ duration: Duration) {
+        let rowCount = plan.tokens.count
+        let singleCount = scheduler.plannedSingleCount
+        pacer.note(singleCount: singleCount, promptRowCount: rowCount - singleCount, duration: duration)
+        statistics.stepCount += 1
+        statistics.computedRowCount += rowCount
+        statistics.stepDuration += duration
+        statistics.lastStepDuration = duration
+        statistics.lastStepRowCount = rowCount
+    }
+
+    private func postStatistics() {
+        guard let board else { return }
+        statistics.waitingCount = scheduler.waiting.count
+        statistics.runningCount = scheduler.running.count
+        statistics.blockCount = scheduler.cache.blockCount
+        statistics.availableBlockCount = scheduler.cache.availableCount
+        statistics.cachedBlockCount = scheduler.cache.idleCount
+        statistics.cachedTokenCount = scheduler.cachedTokenCount
+        statistics.preemptionCount = scheduler.preemptionCount
+        board.post(statistics)
     }
 }

@@ -15,6 +15,8 @@ package struct SchedulerLimits: Sendable, Equatable {
     package let blockCount: Int
     /// Positions a sequence may have.
     package let contextLength: Int
+    /// Whether full blocks are kept and shared by sequences that begin alike.
+    package let cachesPrefixes: Bool
 
     /// Checks the sizes against each other.
     /// - Throws: `ApusError` with code `invalidArgument`, naming the size, its range and its value.
@@ -24,7 +26,8 @@ package struct SchedulerLimits: Sendable, Equatable {
         maximumSequenceCount: Int,
         blockLength: Int,
         blockCount: Int,
-        contextLength: Int
+        contextLength: Int,
+        cachesPrefixes: Bool = true
     ) throws {
         try Self.check("maximumRowCount", maximumRowCount, 1...Int(Int32.max))
         try Self.check("chunkLength", chunkLength, 1...maximumRowCount)
@@ -38,6 +41,7 @@ package struct SchedulerLimits: Sendable, Equatable {
         self.blockLength = blockLength
         self.blockCount = blockCount
         self.contextLength = contextLength
+        self.cachesPrefixes = cachesPrefixes
     }
 
     /// Tokens a sequence may know: the context's length, or what all blocks together hold plus the last token, which

@@ -14,10 +14,22 @@ package final class SequenceState {
     /// Tokens that end the generation, ascending.
     private let endTokens: [Int32]
 
+    /// Sequences of a higher priority come first, whenever they were submitted.
+    package let priority: Int
+    /// When the sequence ends, finished or not.
+    package let deadline: ContinuousClock.Instant?
+
     /// How many of `tokens` have their keys and values stored.
     package private(set) var computedCount = 0
+    /// The most positions at the start of `tokens` that were found stored instead of being computed.
+    package private(set) var cachedCount = 0
     /// The KV blocks in order of position.
     package internal(set) var blocks: [Int32] = []
+    /// How many of `blocks` are full and known to the prefix cache, and the place after them.
+    var knownBlockCount = 0
+    var place: PrefixCache.Place = 0
+    /// Rows of the step being planned.
+    var plannedCount = 0
     /// Why the generation ended; nil while it goes on.
     package internal(set) var finishReason: FinishReason?
     /// The end token that ended the generation; it is not among `tokens`.
@@ -30,9 +42,21 @@ package final class SequenceState {
     ///   - tokenLimit: the most tokens the sequence may know, more than the prompt has.
     ///   - endTokens: the tokens that end the generation.
     ///   - blockCount: how many blocks the sequence will have at most.
-    package init(id: Int, prompt: [Int32], tokenLimit: Int, endTokens: Set<Int32>, blockCount: Int) {
+    ///   - priority: sequences of a higher one come first.
+    ///   - deadline: when the sequence ends, finished or not.
+    package init(
+        id: Int,
+        prompt: [Int32],
+        tokenLimit: Int,
+        endTokens: Set<Int32>,
+        blockCount: Int,
+        priority: Int = 0,
+        deadline: ContinuousClock.Instant? = nil
+    ) {
         precondition(!prompt.isEmpty && tokenLimit > prompt.count)
         self.id = id
+        self.priority = priority
+        self.deadline = deadline
         promptCount = prompt.count
         self.tokenLimit = tokenLimit
         self.endTokens = endTokens.sorted()
@@ -45,11 +69,30 @@ package final class SequenceState {
     /// Known tokens that are not computed yet.
     package var pendingCount: Int { tokens.count - computedCount }
 
+    /// Whether it takes part in a step with a chunk of its tokens, not with a single one.
+    var isPrompt: Bool { pendingCount > 1 }
+
     /// Generated tokens, without an end token.
     package var generatedCount: Int { tokens.count - promptCount }
 
-    /// Positions that need room in KV blocks: the last token to be generated is never computed.
-    package var positionLimit: Int { tokenLimit - 1 }
+    /// Whether it goes before another: by priority, then by age.
+    func precedes(_ other: SequenceState) -> Bool {
+        priority == other.priority ? id < other.id : priority > other.priority
+    }
+
+    /// Begins with blocks that hold its first `count` positions.
+    func start(cachedCount count: Int) {
+        computedCount = count
+        cachedCount = max(cachedCount, count)
+    }
+
+    /// Forgets what was computed; the tokens stay known.
+    func restart() {
+        precondition(blocks.isEmpty)
+        computedCount = 0
+        knownBlockCount = 0
+        place = 0
+    }
 
     /// Notes that the next `count` tokens have been computed.
     func markComputed(_ count: Int) {

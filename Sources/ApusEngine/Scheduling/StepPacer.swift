@@ -1,0 +1,56 @@
+/// Keeps steps short: from how long steps took, how many prompt rows the next may have.
+///
+/// Alone, prompts fill a step up to the longest it may last. Beside sequences that generate, a step lasts at most twice
+/// what it would without the prompt: a long prompt then halves their speed while it runs, and never stalls them.
+///
+/// Which rows share a step changes no bit of their results, so a plan may depend on a clock. Not thread-safe: the step
+/// loop owns it.
+package struct StepPacer {
+    /// The longest a step may last, in seconds; nil for no limit.
+    private let limit: Double?
+    /// Seconds of a step of single tokens alone, and what each prompt row adds to it: moving averages.
+    private var singlesSeconds: Double?
+    private var promptRowSeconds: Double?
+
+    /// Creates a pacer that knows nothing yet.
+    package init(limit: Duration?) { self.limit = limit.map { $0 / .seconds(1) } }
+
+    /// Fewer rows hardly shorten a step: it reads the weights all the same.
+    private static let fewestRows = 8
+    /// Rows to learn the model's speed from.
+    private static let firstRows = 32
+    /// How much of the latest step goes into an average.
+    private static let weight = 0.25
+    /// Leaves some room below twice the time: the time of a step varies.
+    private static let share = 0.8
+
+    /// The most prompt rows of the next step, in which `singleCount` sequences generate a token.
+    package func promptRowLimit(singleCount: Int) -> Int {
+        guard let limit else { return .max }
+        guard let promptRowSeconds else { return Self.firstRows }
+        let available: Double
+        if singleCount > 0, let singlesSeconds {
+            available = min(limit - singlesSeconds, singlesSeconds * Self.share)
+        } else {
+            available = limit
+        }
+        guard available > 0, promptRowSeconds > 0 else { return Self.fewestRows }
+        return Int(min(1e6, max(Double(Self.fewestRows), available / promptRowSeconds)))
+    }
+
+    /// Learns from a step.
+    package mutating func note(singleCount: Int, promptRowCount: Int, duration: Duration) {
+        guard limit != nil else { return }
+        let seconds = duration / .seconds(1)
+        if promptRowCount == 0 {
+            Self.add(seconds, to: &singlesSeconds)
+        } else {
+            let rest = singleCount > 0 ? max(seconds - (singlesSeconds ?? 0), seconds / 10) : seconds
+            Self.add(rest / Double(promptRowCount), to: &promptRowSeconds)
+        }
+    }
+
+    private static func add(_ value: Double, to average: inout Double?) {
+        average = average.map { $0 + (value - $0) * weight } ?? value
+    }
+}
