@@ -135,7 +135,7 @@ public final class StepContext {
     package var wanted: FloatRows { buffers.wanted[0..<logitsRowCount] }
 
     /// Up to so many wanted rows and their rests go through the output matrix together, so that it is read once.
-    private static let pairedRowCount = 4
+    private static let pairedRowCount = 24
 
     /// Logits of the wanted rows by a quantized output matrix, which reads them with 16 bits: as rounded to 8 and,
     /// rounded again, what that left (docs/numbers.md, section 3).

@@ -1,8 +1,8 @@
 // The two ways through a matrix, shared by all vector tiers (numbers.md, sections 2 and 3).
 //
-// Few rows: a tile's weights are unpacked in registers and meet every row there (multiply_few). Many rows: 256 inputs of
-// some vectors of outputs are unpacked to bytes in the first-level cache and every panel of rows runs over them
-// (multiply_many). Both keep one accumulator per output and add the groups of 32 in ascending order: the same bits.
+// Few rows: a tile's weights are unpacked in registers and meet up to eight rows there, again for the next eight while the
+// tile is in the cache (multiply_few). Many rows: 256 inputs of some vectors of outputs are unpacked to bytes in the
+// first-level cache and every panel of rows runs over them (multiply_many). Both keep one accumulator per output and add the groups of 32 in ascending order: the same bits.
 //
 // A tier file defines, before including this:
 //   APUS_COLUMNS, APUS_ROWS   the block of accumulators that fits its registers
@@ -19,7 +19,8 @@
 #include "linear_unpack.h"
 
 #define APUS_CHUNK_GROUPS 12     ///< groups of 32 inputs unpacked at a time
-#define APUS_FEW_ROWS 8          ///< up to so many rows stay in registers
+#define APUS_FEW_ROWS 8          ///< so many rows stay in registers
+#define APUS_UNPACKED_ROWS 48    ///< above, unpacking to memory pays
 #define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
 #define APUS_PREFETCH_BYTES 8192
 
@@ -163,10 +164,12 @@ typedef struct tile_sizes {
     int pair_scale_bytes, body_bytes;
 } tile_sizes;
 
-APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile, int64_t output, int rows,
-                               vector_format format, tile_sizes sizes) {
+/// Rows of a panel of `panel_rows`, from row `first` of all.
+APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile, int64_t output, int64_t panel_rows,
+                               int64_t first, int rows, vector_format format, tile_sizes sizes) {
     const uint8_t *ahead = tile + APUS_PREFETCH_BYTES, *goal = ahead;
-    const uint8_t *group = args->panels;
+    const uint8_t *group = (const uint8_t *)args->panels +
+        first / APUS_PANEL_ROWS * APUS_PANEL_ROWS * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
     vfloat sums[APUS_PARTS * APUS_FEW_ROWS];
     for (int i = 0; i < APUS_PARTS * rows; i++) { sums[i] = (vfloat){}; }
     int64_t blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
@@ -183,33 +186,39 @@ APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile
             for (int part = 0; part < APUS_PARTS; part++) {
                 weight_group weights;
                 format.unpack(&weights, &scales[part], body, index, part);
-                add_group(sums + part * rows, 1, rows, &weights, rows_from(group, rows, 0), format.arithmetic);
+                add_group(sums + part * rows, 1, rows, &weights,
+                          rows_from(group, panel_rows, first % APUS_PANEL_ROWS), format.arithmetic);
             }
-            group += rows * APUS_PANEL_ROW_BYTES;
+            group += panel_rows * APUS_PANEL_ROW_BYTES;
         }
     }
     for (int part = 0; part < APUS_PARTS; part++) {
         for (int row = 0; row < rows; row++) {
-            store_sum(args, row, output + part * APUS_LANES, sums[part * rows + row]);
+            store_sum(args, first + row, output + part * APUS_LANES, sums[part * rows + row]);
         }
     }
 }
 
-/// At most APUS_FEW_ROWS rows: they form one panel.
 APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64_t end, vector_format format,
                               tile_sizes sizes) {
     int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
     for (int64_t index = begin; index < end; index++) {
         const uint8_t *tile = (const uint8_t *)args->weights + index * tile_bytes;
-        switch (args->rows) {
-#define CASE(rows)                                                                    \
-    case rows:                                                                        \
-        multiply_tile(args, tile, index * APUS_TILE_ROWS, rows, format, sizes);       \
+        for (int64_t first = 0, rows; first < args->rows; first += rows) {
+            int64_t panel = first / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
+            int64_t panel_rows = args->rows - panel < APUS_PANEL_ROWS ? args->rows - panel : APUS_PANEL_ROWS;
+            int64_t left = panel + panel_rows - first;
+            rows = left < APUS_FEW_ROWS ? left : APUS_FEW_ROWS;
+            switch (rows) {
+#define CASE(rows)                                                                                              \
+    case rows:                                                                                                  \
+        multiply_tile(args, tile, index * APUS_TILE_ROWS, panel_rows, first, rows, format, sizes);              \
         break;
-            CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
 #undef CASE
-        default:
-            break;
+            default:
+                break;
+            }
         }
     }
 }
@@ -289,7 +298,8 @@ APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk
 
 /// Brings `columns` vectors of outputs out into one set.
 APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int64_t column, int columns,
-                            int64_t first_block, int64_t blocks, vector_format format, tile_sizes sizes) {
+                            int64_t first_block, int64_t blocks, int64_t distance, vector_format format,
+                            tile_sizes sizes) {
     int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
     for (int i = 0; i < columns; i++) {
         int part = (int)((column + i) % APUS_PARTS);
@@ -299,6 +309,9 @@ APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int
             const uint8_t *paired = tile + apus_scale_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
             block_scales scales;
             format.open(&scales, (const uint16_t *)paired, body, part);
+            for (int64_t line = 0; line < sizes.body_bytes + sizes.pair_scale_bytes / 2; line += 64) {
+                __builtin_prefetch(body + distance + line, 0, 2);
+            }
 #pragma clang loop unroll(disable)
             for (int index = 0; index < sizes.groups_per_block; index++) {
                 weight_group *target = out + ((block - first_block) * sizes.groups_per_block + index) * columns + i;
@@ -321,9 +334,16 @@ APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, 
         int64_t blocks = all_blocks - block < step ? all_blocks - block : step;
         unpacked_chunk chunk = {weights, sets, block * sizes.groups_per_block, blocks * sizes.groups_per_block,
                                 column, block + blocks == all_blocks};
+        // To the next chunk, or past the tiles that a second thread is at.
+        int64_t distance = apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, step);
+        if (chunk.is_last) {
+            int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
+            distance = 2 * sets * columns / APUS_PARTS * tile_bytes -
+                apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+        }
         for (int64_t set = 0; set < sets; set++) {
             unpack_set(weights + set * chunk.groups * columns, args, column + set * columns, columns, block, blocks,
-                       format, sizes);
+                       distance, format, sizes);
         }
         (columns == 1 ? format.one_column : format.all_columns)(sums, chunk, args, first, first + rows);
     }
