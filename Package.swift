@@ -162,3 +162,10 @@ let package = Package(
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
 )
+
+// tools/sanitize sets it: the front end's dependencies would be most of what its builds compile.
+if Context.environment["APUS_WITHOUT_FRONT_END"] != nil {
+    package.dependencies = []
+    package.products.removeAll { $0.name == "apus" }
+    package.targets.removeAll { ["ApusStore", "apus", "ApusStoreTests", "ProgramTests"].contains($0.name) }
+}

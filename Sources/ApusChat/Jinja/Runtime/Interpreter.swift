@@ -30,6 +30,8 @@ final class Interpreter {
         defer {
             for namespace in namespaces { namespace.clear() }
             for frame in capturedFrames { frame.clear() }
+            // Generators refer to the interpreter.
+            root.clear()
         }
         root = Frame(template.scope, parent: nil, context: context)
         frame = root
