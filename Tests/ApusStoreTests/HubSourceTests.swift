@@ -2,6 +2,7 @@
 import ApusCore
 import ApusStore
 import Foundation
+import ApusTestSupport
 import Testing
 
 /// One server for all tests: what it does is chosen by the repository's name, and each test has its own.
