@@ -1,8 +1,8 @@
 #if Hub
 import ApusCore
 import ApusStore
-import Foundation
 import ApusTestSupport
+import Foundation
 import Testing
 
 /// One server for all tests: what it does is chosen by the repository's name, and each test has its own.
