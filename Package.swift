@@ -144,7 +144,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusStoreTests",
-            dependencies: ["ApusStore", "ApusCore"],
+            dependencies: ["ApusStore", "ApusCore", "ApusTestSupport"],
             exclude: ["Fixtures"],
             swiftSettings: strict
         ),

@@ -78,7 +78,7 @@ package struct LoadedModel {
         }
         file = try ModelFile(path: path)
         compute = try Compute(threadCount: options.threadCount ?? ProcessorCount.available)
-        let source = try file.model()
+        var source = try file.model()
         tokenizer = try file.tokenizer()
         let weights = source.weightByteCount(quantization: options.quantization, kernels: compute.kernels)
         let limit = options.effectiveMemoryLimit
@@ -89,6 +89,14 @@ package struct LoadedModel {
                     + "take a smaller model or quantization, or raise --memory"
             )
         }
+        // A plan that cannot be made is refused below, once the tensors are known to be right.
+        let expected = try? MemoryPlan(
+            shape: source.shape(vocabularySize: tokenizer.vocabularySize, quantization: options.quantization),
+            weights: weights,
+            threadCount: compute.threadCount,
+            options: options
+        )
+        if let expected { source = source.limited(toContext: expected.contextLength) }
         let unpacked = try source.unpacked(quantization: options.quantization, compute: compute, progress: progress)
         let tokenCount = tokenizer.vocabularySize
         guard tokenCount <= unpacked.shape.vocabularySize else {

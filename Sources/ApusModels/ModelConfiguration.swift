@@ -24,8 +24,8 @@ package struct ModelConfiguration: Sendable {
     package var localRotaryBase = 10_000.0
     /// For each layer whether it sees the whole context (Gemma 3).
     package var globalLayers: [Bool] = []
-    /// What LongRoPE multiplies sines and cosines by (Phi-3).
-    package var longRotaryMagnitude = 1.0
+    /// Rotary factors that depend on the context the model is loaded for (Phi-3).
+    package var longRotary: LongRotary?
     /// What is added to the weights of norms (Gemma's checkpoints store weight - 1).
     package var normOffset: Float = 0
     /// What scores are multiplied by, where it is not 1 / sqrt(head dimension).
@@ -131,5 +131,28 @@ package struct ModelConfiguration: Sendable {
     /// The rotary embedding with the shared base and scaling.
     package var rotary: RotaryEmbedding {
         RotaryEmbedding(dimension: rotaryDimension, base: rotaryBase, scaling: rotaryScaling)
+    }
+}
+
+/// LongRoPE (Ding et al., 2024): one list of factors for contexts up to the one first trained for, another beyond.
+package struct LongRotary: Sendable {
+    package var originalContextLength: Int
+    /// What sines and cosines are multiplied by, with either list.
+    package var magnitude: Double
+    /// One per rotated pair; nil where the file has them as a tensor, or not at all.
+    package var shortFactors: [Float]?
+    package var longFactors: [Float]?
+}
+
+extension ModelConfiguration {
+    /// The configuration of the model loaded for contexts of up to `length` tokens.
+    ///
+    /// LongRoPE's lists don't mix: keys cached with one do not match queries turned by the other. So the whole model
+    /// takes the short factors, and no context beyond the original one, or the long factors from the first position.
+    package func limited(toContext length: Int) -> ModelConfiguration {
+        guard let longRotary, length <= longRotary.originalContextLength else { return self }
+        var configuration = self
+        configuration.contextLength = min(contextLength, longRotary.originalContextLength)
+        return configuration
     }
 }

@@ -6,7 +6,7 @@ package import ApusTensor
 /// A model file opened and understood, its weights not yet loaded.
 package struct ModelSource {
     package let family: ModelFamily
-    package let configuration: ModelConfiguration
+    package private(set) var configuration: ModelConfiguration
     package let tensors: any TensorSource
 
     /// Opens what a GGUF file describes.
@@ -48,6 +48,13 @@ package struct ModelSource {
         self.family = family
         self.configuration = configuration
         self.tensors = tensors
+    }
+
+    /// The model for contexts of up to `length` tokens, which some families compute differently.
+    package func limited(toContext length: Int) -> ModelSource {
+        var limited = self
+        limited.configuration = configuration.limited(toContext: length)
+        return limited
     }
 
     /// Bytes the weights take once loaded.

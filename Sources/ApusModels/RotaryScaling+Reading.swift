@@ -9,7 +9,8 @@ extension RotaryEmbedding.Scaling {
         switch reader.source {
         case .gguf(let metadata, let architecture):
             let key = "\(architecture).rope.scaling.type"
-            let kind = try metadata.stringIfPresent(key) ?? "none"
+            // Files older than the key say nothing but a linear factor.
+            let kind = try metadata.stringIfPresent(key) ?? "linear"
             self = try Self.gguf(kind, reader, field: "metadata \(key)")
         case .huggingFace:
             guard let nested = try reader.rotary() else {
@@ -24,7 +25,10 @@ extension RotaryEmbedding.Scaling {
     private static let factors = 1.0...1e6
 
     private static func gguf(_ kind: String, _ reader: ConfigurationReader, field: String) throws -> Self {
-        let factor = try reader.number(gguf: "rope.scaling.factor", huggingFace: nil, in: factors) ?? 1
+        func number(_ name: String, _ range: ClosedRange<Double>) throws -> Double? {
+            try reader.number(gguf: name, huggingFace: nil, in: range)
+        }
+        let factor = try number("rope.scaling.factor", factors) ?? number("rope.scale_linear", factors) ?? 1
         let original = try reader.integer(
             gguf: "rope.scaling.original_context_length",
             huggingFace: nil,
@@ -38,9 +42,11 @@ extension RotaryEmbedding.Scaling {
             return .yarn(
                 factor: factor,
                 originalContext: Double(original ?? trained),
-                betaFast: 32,
-                betaSlow: 1,
-                attentionFactor: try reader.number(gguf: "rope.scaling.attn_factor", huggingFace: nil, in: 0.01...100)
+                betaFast: try number("rope.scaling.yarn_beta_fast", 1e-3...1e9) ?? 32,
+                betaSlow: try number("rope.scaling.yarn_beta_slow", 1e-3...1e9) ?? 1,
+                // The first is the whole factor, as configurations state it; the second multiplies YaRN's own.
+                attentionFactor: try number("rope.scaling.yarn_attn_factor", 0.01...100)
+                    ?? number("rope.scaling.attn_factor", 0.01...100)
                     .map { $0 * RotaryEmbedding.yarnMagnitude(factor: factor) }
             )
         default: throw unknown(kind, reader.path, field)

@@ -1,6 +1,7 @@
 import ApusChat
 import ApusCore
 import ApusFormats
+import ApusTestSupport
 import Foundation
 
 /// The committed outputs of Python's jinja2 (tools/fixtures/templates/make.py).
@@ -22,19 +23,10 @@ enum Fixture {
     static let now = CalendarTime(iso8601: "2025-07-26T14:05:09")
 
     /// Where fetched chat templates lie (tools/test-data), nil if they are missing.
-    static var fetchedTemplates: URL? {
-        let environment = ProcessInfo.processInfo.environment
-        let cache =
-            environment["APUS_TEST_MODELS"].map { URL(filePath: $0) }
-            ?? FileManager.default.homeDirectoryForCurrentUser.appending(path: ".cache/apus-test-models")
-        let templates = cache.appending(path: "templates")
-        return FileManager.default.fileExists(atPath: templates.path) ? templates : nil
-    }
+    static var fetchedTemplates: URL? { FetchedData.path("templates").map { URL(filePath: $0) } }
 
     /// A file of random renderings to compare, given by hand.
     static let vectors = ProcessInfo.processInfo.environment["APUS_TEMPLATE_VECTORS"]
-
-    static var mustHaveFetchedData: Bool { ProcessInfo.processInfo.environment["CI"] == "true" }
 }
 
 /// What rendering led to: the text, or the error's message.

@@ -1,6 +1,7 @@
 import ApusChat
 import ApusCore
 import ApusFormats
+import ApusTestSupport
 import Foundation
 import Testing
 
@@ -22,7 +23,7 @@ struct ReferenceTests {
     @Test("the templates of real models render every conversation to Python's bytes")
     func realTemplates() throws {
         guard let folder = Fixture.fetchedTemplates else {
-            if Fixture.mustHaveFetchedData { Issue.record("chat templates are missing: run tools/test-data") }
+            if FetchedData.isRequired { Issue.record("chat templates are missing: run tools/test-data") }
             return
         }
         var conversations: [String: [String: ChatValue]] = [:]

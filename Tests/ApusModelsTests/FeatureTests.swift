@@ -68,8 +68,11 @@ import Testing
         .part("embedding scale") { $0.scalesEmbeddings = false },
         .part("GELU") { $0.activation = .silu },
         .setting("phi3", "rotary base") { $0.rotaryBase = 500_000 },
-        .setting("phi3-longrope", "LongRoPE's factors and magnitude") { $0.rotaryScaling = .none },
-        .setting("phi3-longrope", "LongRoPE's magnitude", Self.withoutAttentionFactor),
+        .setting("phi3-longrope", "LongRoPE's factors and magnitude") { $0.longRotary = nil },
+        .setting("phi3-longrope", "LongRoPE's magnitude") { $0.longRotary?.magnitude = 1 },
+        .setting("phi3-longrope", "LongRoPE's short factors") { $0.contextLength = 256 },
+        .setting("llama-yarn-own", "YaRN's own attention factor", Self.withoutAttentionFactor),
+        .setting("gemma3-linear", "linear scaling of global layers") { $0.rotaryScaling = .none },
     ]
 
     @Test(arguments: features) func leavingOutAFeatureBreaksTheBound(feature: Feature) throws {
@@ -118,7 +121,6 @@ import Testing
                 betaSlow: betaSlow,
                 attentionFactor: 1
             )
-        case .factors(let factors, _): configuration.rotaryScaling = .factors(factors, attentionFactor: 1)
         default: Issue.record("expected a scaling with an attention factor")
         }
     }

@@ -8,21 +8,36 @@ import ApusTestSupport
 /// A tiny model of Fixtures/models with the logits that transformers computes for it (tools/fixtures/models.py).
 struct ReferenceModel {
     static let names = [
-        "llama", "llama-linear", "llama-yarn", "llama3-rope", "mistral-window", "qwen2", "qwen3", "gemma3", "phi3",
+        "llama", "llama-linear", "llama-yarn", "llama-yarn-own", "llama3-rope", "mistral-window", "qwen2", "qwen3",
+        "gemma3", "gemma3-linear", "phi3", "phi3-longrope",
+    ]
+    /// The models that are there as GGUF files too (tools/fixtures/models_gguf.py).
+    static let ggufNames = [
+        "llama3-rope", "llama-linear", "llama-yarn", "llama-yarn-own", "qwen2", "qwen3", "gemma3-linear",
         "phi3-longrope",
     ]
+
+    /// The form of the model's file.
+    enum Form: CaseIterable { case safetensors, gguf }
 
     let source: ModelSource
     let tokens: [Int32]
     /// The logits of the last rows.
     let logits: [[Float]]
 
-    init(_ name: String) throws {
+    /// - Parameter record: the text and its logits; `logits-long` is longer than the context first trained for.
+    init(_ name: String, _ form: Form = .safetensors, record: String = "logits") throws {
         let path = Fixture.path("models/\(name)")
-        source = try ModelSource(ModelFolder(path: path))
-        let record = try JSONValue(parsing: MappedFile(path: "\(path)/logits.json").bytes)
+        let whole =
+            switch form {
+            case .safetensors: try ModelSource(ModelFolder(path: path))
+            case .gguf: try ModelSource(GGUFFile(path: "\(path)/model.gguf"))
+            }
+        let record = try JSONValue(parsing: MappedFile(path: "\(path)/\(record).json").bytes)
         tokens = try record.member("tokens").elements().map { Int32(try $0.integer()) }
         logits = try record.member("logits").elements().map { try $0.elements().map { Float(try $0.double()) } }
+        // The reference, too, goes by the length of the text.
+        source = whole.limited(toContext: tokens.count)
     }
 
     /// The largest relative difference of a row: the largest difference by the largest magnitude of the row.

@@ -1,6 +1,7 @@
 #if Hub
 import ApusCore
 import ApusStore
+import ApusTestSupport
 import Foundation
 import Testing
 

@@ -1,5 +1,6 @@
 import ApusCore
 import ApusStore
+import ApusTestSupport
 import Foundation
 import Testing
 

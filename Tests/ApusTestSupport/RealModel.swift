@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
-/// The real models that tests may find in $APUS_TEST_MODELS (~/.cache/apus-test-models); with CI=true they must be there.
+/// The real models that tests may find; with CI=true they must be there.
 package enum RealModel: String, CaseIterable, Sendable, CustomStringConvertible {
     case smolLM2 = "SmolLM2-135M-Instruct.Q4_1"
     case gemma3 = "gemma-3-270m.Q4_K_M"
@@ -14,16 +8,11 @@ package enum RealModel: String, CaseIterable, Sendable, CustomStringConvertible 
     package var description: String { rawValue }
 
     /// The model's file, there or not.
-    package var path: String {
-        let folder = Self.variable("APUS_TEST_MODELS") ?? "\(Self.variable("HOME") ?? ".")/.cache/apus-test-models"
-        return "\(folder)/\(rawValue).gguf"
-    }
+    package var path: String { "\(FetchedData.folder)/\(rawValue).gguf" }
 
     /// Whether tests are to use it: those of a missing model are left out, except where they are to fail.
-    package var isWanted: Bool { access(path, R_OK) == 0 || Self.variable("CI") == "true" }
+    package var isWanted: Bool { FetchedData.path("\(rawValue).gguf") != nil || FetchedData.isRequired }
 
     /// The models that tests are to use.
     package static var wanted: [RealModel] { allCases.filter(\.isWanted) }
-
-    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 }

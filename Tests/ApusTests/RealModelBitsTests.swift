@@ -43,14 +43,20 @@ import Testing
         func begins(with found: [LogitsDigest]) -> Bool { digests.prefix(found.count).elementsEqual(found) }
     }
 
-    private static func driver(_ file: ModelFile, _ tier: KernelTier, threads: Int, sequences: Int = 1) throws
-        -> StepDriver
-    {
+    private static func driver(
+        _ file: ModelFile,
+        _ tier: KernelTier,
+        threads: Int,
+        sequences: Int = 1,
+        positions: Int = 256,
+        storage: StepDriver.Storage = .blocks(.f16)
+    ) throws -> StepDriver {
         let compute = try Compute(tier: tier, threadCount: threads)
         return try StepDriver(
             file.model().load(compute: compute),
-            positions: 256,
-            rows: 256,
+            storage: storage,
+            positions: positions,
+            rows: min(positions, 512),
             sequences: sequences,
             compute: compute
         )
@@ -66,7 +72,8 @@ import Testing
         for chunk in [7, 32, 512] {
             #expect(generation.begins(with: best.digests(of: tokens, chunk: chunk)), "chunks of \(chunk)")
         }
-        #expect(Self.amongOthers(best, tokens) == generation.digests.suffix(Self.tokenCount))
+        let among = Self.amongOthers(best, tokens, count: Self.tokenCount)
+        #expect(among == generation.digests.suffix(Self.tokenCount))
 
         #expect(generation.begins(with: try Self.driver(file, .best, threads: 1).digests(of: tokens)), "1 thread")
         for tier in KernelTier.available where tier != .best {
@@ -76,12 +83,42 @@ import Testing
         }
     }
 
-    /// The last 128 positions computed one at a time, in steps with seven other sequences at other positions.
-    private static func amongOthers(_ driver: StepDriver, _ tokens: [Int32]) -> ArraySlice<LogitsDigest> {
-        let start = tokens.count - tokenCount
+    /// A prompt over many KV blocks and more than one attention span, and every way to compute it but two that take
+    /// minutes: chunks of one token, and the scalar tier.
+    @Test(.enabled(if: RealModel.smolLM2.isWanted), arguments: KVType.allCases)
+    func aLongPromptGivesTheSameBits(kvType: KVType) throws {
+        let file = try ModelFile(path: RealModel.smolLM2.path)
+        let text = (1...20).map { "\($0). \(Self.text)" }.joined(separator: "\n")
+        let tokens = Array(try file.tokenizer().encode(text).prefix(700))
+        #expect(tokens.count == 700)
+        func driver(_ tier: KernelTier, threads: Int, sequences: Int = 1) throws -> StepDriver {
+            let storage = StepDriver.Storage.blocks(kvType)
+            return try Self.driver(
+                file,
+                tier,
+                threads: threads,
+                sequences: sequences,
+                positions: 704,
+                storage: storage
+            )
+        }
+        let best = try driver(.best, threads: 2, sequences: 8)
+        let expected = best.digests(of: tokens, chunk: 32)
+        #expect(Set(expected.map(\.hash)).count > 600)
+        for chunk in [7, 512] { #expect(best.digests(of: tokens, chunk: chunk) == expected, "chunks of \(chunk)") }
+        #expect(Self.amongOthers(best, tokens, count: 16) == expected.suffix(16))
+        #expect(try driver(.best, threads: 1).digests(of: tokens, chunk: 512) == expected, "1 thread")
+        for tier in KernelTier.available where tier != .best && tier != .scalar {
+            #expect(try driver(tier, threads: 2).digests(of: tokens, chunk: 512) == expected, "\(tier)")
+        }
+    }
+
+    /// The last positions computed one at a time, in steps with seven other sequences at other positions.
+    private static func amongOthers(_ driver: StepDriver, _ tokens: [Int32], count: Int) -> ArraySlice<LogitsDigest> {
+        let start = tokens.count - count
         // Each is the text from another place on, so that neighbours differ in token and position.
         let others = (1..<8).map { Array(tokens.dropFirst($0)) }
-        _ = driver.digests(of: Array(tokens.prefix(start)), sequence: 0)
+        _ = driver.digests(of: Array(tokens.prefix(start)), chunk: 128, sequence: 0)
         var found: [LogitsDigest] = []
         for position in start..<tokens.count {
             let pieces = others.enumerated().map { index, text in

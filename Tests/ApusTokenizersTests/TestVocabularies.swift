@@ -1,5 +1,6 @@
 import ApusCore
 import ApusFormats
+import ApusTestSupport
 import ApusTokenizers
 import Foundation
 import Testing
@@ -10,19 +11,14 @@ enum TestFiles {
     static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Fixtures/tokenizers")
 
-    private static let environment = ProcessInfo.processInfo.environment
-    private static let models = URL(
-        filePath: environment["APUS_TEST_MODELS"] ?? NSHomeDirectory() + "/.cache/apus-test-models"
-    )
     /// A folder of random texts to compare, given by hand.
-    static let vectors = environment["APUS_TOKENIZER_VECTORS"].map { URL(filePath: $0) }
+    static let vectors = ProcessInfo.processInfo.environment["APUS_TOKENIZER_VECTORS"].map { URL(filePath: $0) }
 
     /// A fetched vocabulary; nil, and with CI=true a failed test, if it is missing.
     static func vocabulary(_ name: String) -> String? {
-        let path = [models, models.appending(path: "vocabularies")].map { $0.appending(path: name).path() }
-            .first(where: FileManager.default.fileExists)
-        if path == nil, environment["CI"] == "true" {
-            Issue.record("\(name) is missing below \(models.path()): run tools/test-data")
+        let path = FetchedData.path(name) ?? FetchedData.path("vocabularies/\(name)")
+        if path == nil, FetchedData.isRequired {
+            Issue.record("\(name) is missing below \(FetchedData.folder): run tools/test-data")
         }
         return path
     }
@@ -49,14 +45,17 @@ struct ReferenceCase {
     init(_ value: JSONValue) throws {
         let members = Dictionary(try value.members().map { (try $0.key.string(), $0.value) }) { _, last in last }
         if let hex = try members["hex"]?.string() {
-            bytes = stride(from: 0, to: hex.utf8.count, by: 2).compactMap { offset in
-                UInt8(hex.dropFirst(offset).prefix(2), radix: 16)
-            }
+            bytes = Self.bytes(hex: hex)
         } else {
             bytes = Array(try value.member("text").string().utf8)
         }
         func ids(_ value: JSONValue) throws -> [Int32] { try value.elements().map { Int32(try $0.integer()) } }
         self.ids = try ids(try value.member("ids"))
         plainIDs = try members["plain"].map(ids) ?? self.ids
+    }
+
+    /// The bytes that pairs of hexadecimal digits spell.
+    static func bytes(hex: String) -> [UInt8] {
+        stride(from: 0, to: hex.utf8.count, by: 2).compactMap { UInt8(hex.dropFirst($0).prefix(2), radix: 16) }
     }
 }

@@ -1,3 +1,4 @@
+import ApusTestSupport
 import Foundation
 import Subprocess
 import SystemPackage
@@ -58,11 +59,9 @@ enum Program {
 
     /// The default model's file; nil, and with CI=true a failed test, if it was not fetched.
     static let model: String? = {
-        let variables = ProcessInfo.processInfo.environment
-        let folder = variables["APUS_TEST_MODELS"] ?? NSHomeDirectory() + "/.cache/apus-test-models"
-        let path = folder + "/SmolLM2-135M-Instruct.Q4_1.gguf"
-        if FileManager.default.fileExists(atPath: path) { return path }
-        if variables["CI"] == "true" { Issue.record("\(path) is missing: run tools/test-data") }
+        let model = RealModel.smolLM2
+        if FetchedData.path("\(model).gguf") != nil { return model.path }
+        if FetchedData.isRequired { Issue.record("\(model.path) is missing: run tools/test-data") }
         return nil
     }()
 }

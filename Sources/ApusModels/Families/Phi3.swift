@@ -31,46 +31,61 @@ extension ModelFamily {
 }
 
 extension ModelConfiguration {
-    /// LongRoPE's factors for contexts up to the original length, which is then the longest Apus offers: past it the
-    /// model wants other factors, and keys already cached with the first ones would not match them.
+    /// LongRoPE's settings; `longRotary` picks among its factors by the context the model is loaded for.
     fileprivate mutating func readLongRotary(_ reader: ConfigurationReader) throws {
+        let rotary = try reader.rotary()
         let original =
             try reader.integer(
                 gguf: "rope.scaling.original_context_length",
                 huggingFace: "original_max_position_embeddings",
                 in: 2...16_777_216
             ) ?? contextLength
-        guard original < contextLength else { return }
         let stretch = Double(contextLength) / Double(original)
-        longRotaryMagnitude =
+        let magnitude =
             try reader.number(gguf: "rope.scaling.attn_factor", huggingFace: nil, in: 0.01...100)
-            ?? (1 + log(stretch) / log(Double(original))).squareRoot()
-        contextLength = original
-        guard let factors = try reader.rotary()?.numbers(huggingFace: "short_factor") else { return }
+            ?? rotary?.number(gguf: nil, huggingFace: "attention_factor", in: 0.01...100)
+            ?? (stretch > 1 ? (1 + log(stretch) / log(Double(original))).squareRoot() : 1)
+        longRotary = LongRotary(
+            originalContextLength: original,
+            magnitude: magnitude,
+            shortFactors: try rotary.flatMap { try factors("short_factor", $0) },
+            longFactors: try rotary.flatMap { try factors("long_factor", $0) }
+        )
+    }
+
+    /// A list of one positive factor per rotated pair; nil where the configuration has none.
+    private func factors(_ name: String, _ reader: ConfigurationReader) throws -> [Float]? {
+        guard let factors = try reader.numbers(huggingFace: name) else { return nil }
         guard factors.count == rotaryDimension / 2 else {
             throw ApusError(
                 .malformedFile,
-                "\(reader.path): field short_factor: expected \(rotaryDimension / 2) numbers, found \(factors.count)"
+                "\(reader.path): field \(name): expected \(rotaryDimension / 2) numbers, found \(factors.count)"
             )
         }
         if let wrong = factors.first(where: { !($0 > 0 && $0.isFinite) }) {
-            throw ApusError(
-                .malformedFile,
-                "\(reader.path): field short_factor: expected positive numbers, found \(wrong)"
-            )
+            throw ApusError(.malformedFile, "\(reader.path): field \(name): expected positive numbers, found \(wrong)")
         }
-        rotaryScaling = .factors(factors, attentionFactor: longRotaryMagnitude)
+        return factors
     }
 
-    /// The factors, which GGUF files carry as a tensor.
+    /// The embedding with the factors for this context, which GGUF files carry as tensors.
     fileprivate func phi3Rotary(_ weights: WeightLoader) throws -> RotaryEmbedding {
-        guard let factors = try weights.factorsIfPresent("rope_factors_short.weight", count: rotaryDimension / 2) else {
+        guard let long = longRotary else { return rotary }
+        let isLong = contextLength > long.originalContextLength
+        let name = "rope_factors_\(isLong ? "long" : "short").weight"
+        let listed = isLong ? long.longFactors : long.shortFactors
+        guard let factors = try listed ?? weights.factorsIfPresent(name, count: rotaryDimension / 2) else {
+            // Either list needs the other.
+            let hasOther =
+                long.shortFactors != nil || long.longFactors != nil
+                || weights.has("rope_factors_\(isLong ? "short" : "long").weight")
+            if hasOther { try weights.require(name) }
             return rotary
         }
         return RotaryEmbedding(
             dimension: rotaryDimension,
             base: rotaryBase,
-            scaling: .factors(factors, attentionFactor: longRotaryMagnitude)
+            scaling: .factors(factors, attentionFactor: long.magnitude)
         )
     }
 }

@@ -1,4 +1,9 @@
 // Written by tools/fixtures/tokenizers_unicode.py; do not edit.
+//
+// From the Unicode Character Database 16.0.0 (UnicodeData.txt: general categories, canonical decompositions, combining
+// classes) as the Python package unicodedata2 16.0.0 has it, and from the Rust library behind Hugging Face `tokenizers`
+// 0.23.3, asked code point by code point (white space, digits, BERT's classes and lower case, what composes).
+// Copyright 1991-2024 Unicode, Inc.; Unicode License v3 (https://www.unicode.org/license.txt).
 
 /// Unicode 16.0.0 tables, packed; `PackedTable` reads them.
 enum UnicodeData {
