@@ -13,9 +13,11 @@ package struct ModelFacts {
     package let byteCount: Int
     private let byteCountsByType: [(type: ElementType, byteCount: Int)]
     private let source: ModelSource
+    private let path: String
 
     package init(_ file: ModelFile) throws {
         source = try file.model()
+        path = file.path
         architecture = source.family.architecture
         contextLength = source.configuration.contextLength
         if case .gguf(let gguf) = file.source {
@@ -48,6 +50,7 @@ package struct ModelFacts {
     package func memoryPlan(options: ModelOptions) throws -> MemoryPlan {
         let kernels = try KernelTable(tier: KernelTier.fromEnvironment())
         return try MemoryPlan(
+            path: path,
             shape: source.shape(vocabularySize: vocabularySize, quantization: options.quantization),
             weights: source.weightByteCount(quantization: options.quantization, kernels: kernels),
             threadCount: options.threadCount ?? ProcessorCount.available,

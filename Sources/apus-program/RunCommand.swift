@@ -56,7 +56,9 @@ struct RunCommand: AsyncParsableCommand {
         case (let prompt?, false): return "\(prompt)\n\n\(piped)"
         case (nil, false): return piped
         case (nil, true):
-            throw ValidationError("expected a prompt, or text on standard input; for a conversation: apus chat MODEL")
+            throw ValidationError(
+                "expected a prompt, or text on standard input; for a conversation: apus chat \(target.model)"
+            )
         }
     }
 

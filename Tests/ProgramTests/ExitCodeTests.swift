@@ -1,3 +1,4 @@
+import ApusTestSupport
 import Foundation
 import Subprocess
 import Testing
@@ -25,6 +26,32 @@ import Testing
         #expect(result.terminationStatus == .exited(2))
         #expect(result.standardOutput.isEmpty)
         #expect(!result.standardError.isEmpty)
+    }
+
+    @Test(arguments: [
+        (["rum", "smollm2", "hi"], "unknown command 'rum'; did you mean 'apus run'?"),
+        (["xyzzy"], "unknown command 'xyzzy'; see: apus --help"),
+        (["eval", "perplexty"], "unknown command 'perplexty'; did you mean 'apus eval perplexity'?"),
+        (["help", "shwo"], "unknown command 'shwo'; did you mean 'apus show'?"),
+        (["tokenize", "smollm2", "Hello"], "printf %s 'Hello' | apus tokenize smollm2"),
+        (["run", "smollm2"], "expected a prompt"), (["run", "smollm2"], "Usage: apus run <model>"),
+        (["rm"], "NAME or --partial"),
+    ])
+    func wrongUsageSaysWhatIsRight(words: [String], message: String) async throws {
+        let outcome = try await Program.run(.path(Program.path), words, input: .none)
+        #expect(outcome.status == .exited(2))
+        #expect(outcome.errors.hasPrefix("apus: error: "), "\(outcome.errors)")
+        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+
+    @Test(arguments: [["--memory", "40KB"], ["--context", "999999"]])
+    func aPlanThatCannotBeNamesTheFileAndTheNumbers(options: [String]) async throws {
+        let folder = try TemporaryFolder()
+        try folder.write(TinyModelFile("llama").bytes, to: "tiny.gguf")
+        let model = "\(folder.path)/tiny.gguf"
+        let outcome = try await Program.run(.path(Program.path), ["run", model, "abc", "--raw"] + options, input: .none)
+        expectOneLine(outcome, naming: model)
+        #expect(outcome.errors.contains(options[1].filter(\.isNumber)) && outcome.errors.contains("expected"))
     }
 
     @Test(arguments: ["run", "show", "tokenize", "bench"])
