@@ -10,7 +10,6 @@ package struct ModelFacts {
     package let contextLength: Int
     package let vocabularySize: Int
     package let parameterCount: Int
-    package let byteCount: Int
     private let byteCountsByType: [(type: ElementType, byteCount: Int)]
     private let source: ModelSource
     private let path: String
@@ -28,7 +27,6 @@ package struct ModelFacts {
         let tensors = source.tensors.all
         vocabularySize = source.tensors.tensor(named: "token_embd.weight")?.shape.last ?? 0
         parameterCount = tensors.reduce(0) { $0 &+ $1.elementCount }
-        byteCount = tensors.reduce(0) { $0 &+ $1.bytes.count }
         var counts: [ElementType: Int] = [:]
         for tensor in tensors { counts[tensor.type, default: 0] += tensor.bytes.count }
         byteCountsByType = counts.map { (type: $0, byteCount: $1) }.sorted { $0.byteCount > $1.byteCount }

@@ -37,6 +37,12 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup(title: "Sampling") var sampling: SamplingArguments
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
+    func validate() throws {
+        if let maxTokens, maxTokens < 1 {
+            throw ValidationError("--max-tokens: expected 1 or more, found \(maxTokens)")
+        }
+    }
+
     func run() async throws {
         let options = model.options
         let prompt = try wholePrompt()

@@ -51,7 +51,9 @@ enum Terminal {
 
     /// Ends the process for arguments that a command found wrong while it ran.
     static func exitForWrongUsage(_ message: String, of command: any ParsableCommand.Type) -> Never {
-        note("\(errorPrefix)\(message)\n\(Program.usageString(for: command))\n")
+        let usage = Program.usageString(for: command)
+        let name = usage.split(separator: " ").prefix { $0.first?.isLetter == true }.joined(separator: " ")
+        note("\(errorPrefix)\(message)\nUsage: \(usage)\n  See '\(name) --help' for more information.\n")
         Glibc.exit(2)
     }
 

@@ -35,6 +35,9 @@ import Testing
         (["help", "shwo"], "unknown command 'shwo'; did you mean 'apus show'?"),
         (["tokenize", "smollm2", "Hello"], "printf %s 'Hello' | apus tokenize smollm2"),
         (["run", "smollm2"], "expected a prompt"), (["run", "smollm2"], "Usage: apus run <model>"),
+        (["run", "smollm2", "hi", "--top-p", "3"], "--top-p: expected above 0 to 1, found 3"),
+        (["chat", "smollm2", "--max-tokens", "0"], "--max-tokens: expected 1 or more, found 0"),
+        (["run", "smollm2", "hi", "--threads", "0"], "--threads: expected 1 to 1024, found 0"),
         (["rm"], "NAME or --partial"),
     ])
     func wrongUsageSaysWhatIsRight(words: [String], message: String) async throws {
@@ -49,7 +52,8 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write(TinyModelFile("llama").bytes, to: "tiny.gguf")
         let model = "\(folder.path)/tiny.gguf"
-        let outcome = try await Program.run(.path(Program.path), ["run", model, "abc", "--raw"] + options, input: .none)
+        let words = ["run", model, "abc", "--raw"] + options
+        let outcome = try await Program.run(.path(Program.path), words, input: .none)
         expectOneLine(outcome, naming: model)
         #expect(outcome.errors.contains(options[1].filter(\.isNumber)) && outcome.errors.contains("expected"))
     }

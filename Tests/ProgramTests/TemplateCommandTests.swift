@@ -1,5 +1,6 @@
 import ApusTestSupport
 import Foundation
+import Subprocess
 import Testing
 
 /// `template` prints the prompt and nothing else.
@@ -15,7 +16,8 @@ import Testing
     private func template(_ text: String) throws -> String { try store.write(Array(text.utf8), to: "chat.jinja") }
 
     @Test func aTemplateFileRendersToItsBytes() async throws {
-        let file = try template("{{ bos_token }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{{ eos_token }}{% endfor %}")
+        let body = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+        let file = try template("{{ bos_token }}\(body){{ eos_token }}")
         let outcome = try await store.apus("template", file, "--messages", messages, "--bos", "<s>", "--eos", "</s>")
         #expect(outcome.output == "<s><user>Hi</s>")
         #expect(outcome.errors.isEmpty)
