@@ -13,7 +13,7 @@ enum UnknownCommand {
             let commands = command.configuration.subcommands
             guard !commands.isEmpty, !word.hasPrefix("-") else { return }
             guard let next = commands.first(where: { $0.configuration.commandName == word }) else {
-                let names = commands.compactMap(\.configuration.commandName)
+                let names = commands.compactMap { $0.configuration.commandName }
                 let hint = Suggestion.nearest(to: word, among: names).map { "did you mean '\(path) \($0)'?" }
                 throw ValidationError("unknown command '\(word)'; \(hint ?? "see: \(path) --help")")
             }
