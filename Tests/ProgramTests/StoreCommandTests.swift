@@ -90,7 +90,8 @@ import Testing
     }
 
     @Test func anInterruptedPullCanGoOnOrBeRemoved() async throws {
-        try await store.offerDefaultModel(contentOf: tiny)
+        let content = try store.write((0..<3 << 20).map { _ in UInt8.random(in: 0...255) }, to: "content")
+        try await store.offerDefaultModel(contentOf: content)
         _ = try store.write(Array("stall".utf8), to: "faults")
         let server = Program.root.appending(path: "Tests/ApusStoreTests/Fixtures/index_server.py").path()
         let script = """
