@@ -34,7 +34,7 @@ import Testing
         (["eval", "perplexty"], "unknown command 'perplexty'; did you mean 'apus eval perplexity'?"),
         (["help", "shwo"], "unknown command 'shwo'; did you mean 'apus show'?"),
         (["tokenize", "smollm2", "Hello"], "printf %s 'Hello' | apus tokenize smollm2"),
-        (["run", "smollm2"], "expected a prompt"), (["run", "smollm2"], "Usage: apus run <model>"),
+        (["run", "smollm2"], "expected a prompt"), (["run", "smollm2"], "Usage: apus run [<options>] <model>"),
         (["run", "smollm2", "hi", "--top-p", "3"], "--top-p: expected above 0 to 1, found 3"),
         (["chat", "smollm2", "--max-tokens", "0"], "--max-tokens: expected 1 or more, found 0"),
         (["run", "smollm2", "hi", "--threads", "0"], "--threads: expected 1 to 1024, found 0"),

@@ -73,8 +73,8 @@ extension Program.Outcome {
     func expectOneLine(_ parts: String...) {
         #expect(status == .exited(1), "\(self)")
         #expect(output.isEmpty)
-        #expect(errors.hasPrefix("apus: error: "), "\(errors)")
-        #expect(errors.split(separator: "\n").count == 1, "\(errors)")
+        let lines = errors.split(separator: "\n").filter { !$0.hasPrefix("pulling ") }
+        #expect(lines.count == 1 && lines.first?.hasPrefix("apus: error: ") == true, "\(errors)")
         for part in parts { #expect(errors.contains(part), "\(errors)") }
     }
 }
