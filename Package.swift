@@ -76,7 +76,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hub"])),
                 .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Hub"])),
             ],
-            resources: [.embedInCode("catalogue.json")],
+            resources: [.embedInCode("catalogue.json"), .embedInCode("Sources/fetch_wheel.py")],
             swiftSettings: strict
         ),
         // programs

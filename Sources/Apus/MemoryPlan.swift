@@ -28,12 +28,12 @@ public struct MemoryPlan: Sendable {
     /// A context nobody asked for is what the model was trained for, or as much of it as fits.
     /// - Throws: `ApusError`: `outOfMemory` with the numbers if the plan does not fit, `invalidArgument` if the context
     ///   asked for is longer than the model's.
-    package init(shape: DecoderShape, weights: Int, threadCount: Int, options: ModelOptions) throws {
+    package init(path: String, shape: DecoderShape, weights: Int, threadCount: Int, options: ModelOptions) throws {
         let limit = options.effectiveMemoryLimit
         if let asked = options.contextLength, !(2...shape.contextLength).contains(asked) {
             throw ApusError(
                 .invalidArgument,
-                "context: expected 2 to \(shape.contextLength), what the model was trained for, found \(asked)"
+                "\(path): context: expected 2 to \(shape.contextLength), what the model was trained for, found \(asked)"
             )
         }
         func sizes(context: Int, positions: Int) -> ModelRunner.Sizes {
@@ -68,7 +68,7 @@ public struct MemoryPlan: Sendable {
         guard total <= limit else {
             throw ApusError(
                 .outOfMemory,
-                "the model needs \(ByteCount.text(total)): weights \(ByteCount.text(weights)), KV cache "
+                "\(path): the model needs \(ByteCount.text(total)): weights \(ByteCount.text(weights)), KV cache "
                     + "\(ByteCount.text(keyValues)) for \(kvPositionCount) positions, buffers \(ByteCount.text(buffers)); "
                     + "the limit is \(ByteCount.text(limit)): lower --context, use --kv q8_0, or raise --memory"
             )

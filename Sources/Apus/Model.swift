@@ -106,6 +106,7 @@ package struct LoadedModel {
             )
         }
         plan = try MemoryPlan(
+            path: path,
             shape: unpacked.shape,
             weights: weights,
             threadCount: compute.threadCount,

@@ -10,12 +10,13 @@ package struct ModelFacts {
     package let contextLength: Int
     package let vocabularySize: Int
     package let parameterCount: Int
-    package let byteCount: Int
     private let byteCountsByType: [(type: ElementType, byteCount: Int)]
     private let source: ModelSource
+    private let path: String
 
     package init(_ file: ModelFile) throws {
         source = try file.model()
+        path = file.path
         architecture = source.family.architecture
         contextLength = source.configuration.contextLength
         if case .gguf(let gguf) = file.source {
@@ -26,7 +27,6 @@ package struct ModelFacts {
         let tensors = source.tensors.all
         vocabularySize = source.tensors.tensor(named: "token_embd.weight")?.shape.last ?? 0
         parameterCount = tensors.reduce(0) { $0 &+ $1.elementCount }
-        byteCount = tensors.reduce(0) { $0 &+ $1.bytes.count }
         var counts: [ElementType: Int] = [:]
         for tensor in tensors { counts[tensor.type, default: 0] += tensor.bytes.count }
         byteCountsByType = counts.map { (type: $0, byteCount: $1) }.sorted { $0.byteCount > $1.byteCount }
@@ -48,6 +48,7 @@ package struct ModelFacts {
     package func memoryPlan(options: ModelOptions) throws -> MemoryPlan {
         let kernels = try KernelTable(tier: KernelTier.fromEnvironment())
         return try MemoryPlan(
+            path: path,
             shape: source.shape(vocabularySize: vocabularySize, quantization: options.quantization),
             weights: source.weightByteCount(quantization: options.quantization, kernels: kernels),
             threadCount: options.threadCount ?? ProcessorCount.available,

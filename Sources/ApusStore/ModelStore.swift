@@ -111,7 +111,8 @@ package struct ModelStore: Sendable {
         var freed = 0
         for name in FileSystem.names(in: "\(folder)/partial") {
             let path = "\(folder)/partial/\(name)"
-            let key = name.hasSuffix(".work") ? String(name.dropLast(5)) : name
+            // A wheel lies beside its member's partial file, under the same lock.
+            let key = name.split(separator: ".").first.map(String.init) ?? name
             let lock = try await FileLock.acquire("\(folder)/locks/\(key)")
             freed += FileSystem.byteCount(of: path) ?? 0
             try FileSystem.remove(path)

@@ -34,6 +34,12 @@ struct ChatCommand: AsyncParsableCommand {
     @OptionGroup(title: "Sampling") var sampling: SamplingArguments
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
+    func validate() throws {
+        if let maxTokens, maxTokens < 1 {
+            throw ValidationError("--max-tokens: expected 1 or more, found \(maxTokens)")
+        }
+    }
+
     func run() async throws {
         let options = model.options
         let path = try await target.resolve().path

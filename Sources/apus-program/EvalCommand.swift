@@ -56,6 +56,14 @@ struct PerplexityCommand: AsyncParsableCommand {
         let logitsFile = try logits.map { try LogitsFile(path: $0) }
         for chunk in 0..<count {
             measure.score(chunk: chunk, into: &result) { logitsFile?.append($0) }
+            guard result.perplexity.isFinite else {
+                Terminal.showProgress()
+                throw ApusError(
+                    .malformedFile,
+                    "\(path): chunk \(chunk + 1): expected logits that are finite numbers, found others: "
+                        + "check the file's weights and RoPE fields"
+                )
+            }
             Terminal.showProgress("chunk \(chunk + 1) of \(count): \(JSONRounding.thousandths(result.perplexity))")
         }
         Terminal.showProgress()

@@ -40,10 +40,11 @@ struct ListCommand: ParsableCommand {
         let rows =
             [["NAME", "SIZE", "LICENCE", "SOURCE"]]
             + summaries.map { summary in
-                let size = summary.bytes.map(ByteCount.text) ?? ""
+                let size = summary.bytes.map(ByteCount.text)
+                let state = summary.isPulled ? nil : "(not pulled)"
                 return [
-                    summary.name, summary.isPulled ? size : "(not pulled)", summary.licence ?? "not stated",
-                    summary.source,
+                    summary.name, [size, state].compactMap(\.self).joined(separator: " "),
+                    summary.licence ?? "not stated", summary.source,
                 ]
             }
         let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -1,9 +1,11 @@
 import Apus
 import ApusCore
+import ApusStore
 
 /// What `apus show` says of a model.
 struct ModelCard {
     let path: String
+    private let byteCount: Int
     let licence: String?
     let template: String?
     private let facts: ModelFacts
@@ -11,12 +13,13 @@ struct ModelCard {
     private let tensors: [TensorInfo]
     private let plan: Result<MemoryPlan, any Error>
 
-    init(path: String, licence: String?, options: ModelOptions) throws {
-        let file = try ModelFile(path: path)
-        self.path = path
+    init(_ model: ResolvedModel, options: ModelOptions) throws {
+        let file = try ModelFile(path: model.path)
+        path = model.path
+        byteCount = model.byteCount
         let facts = try ModelFacts(file)
         self.facts = facts
-        self.licence = licence ?? file.licence
+        licence = model.licence ?? file.licence
         template = try file.templateSource()
         metadata = file.metadataTexts()
         tensors = try file.tensors()
@@ -53,7 +56,7 @@ struct ModelCard {
             ("architecture", facts.architecture),
             ("parameters", facts.parameterText),
             ("types", facts.typeText),
-            ("size", ByteCount.text(facts.byteCount)),
+            ("size", ByteCount.text(byteCount)),
             ("context", "\(facts.contextLength)"),
             ("vocabulary", "\(facts.vocabularySize)"),
             ("licence", licence ?? "not stated by the file"),
@@ -69,7 +72,7 @@ struct ModelCard {
             writer.member("name", facts.name)
             writer.member("architecture", facts.architecture)
             writer.member("parameters", facts.parameterCount)
-            writer.member("bytes", facts.byteCount)
+            writer.member("bytes", byteCount)
             writer.member("context_length", facts.contextLength)
             writer.member("vocabulary_size", facts.vocabularySize)
             writer.member("licence", licence)

@@ -29,6 +29,9 @@ struct ModelOptionArguments: ParsableArguments {
         if let chunk, !(1...4096).contains(chunk) {
             throw ValidationError("--chunk: expected 1 to 4096, found \(chunk)")
         }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads: expected 1 to 1024, found \(threads)")
+        }
     }
 
     /// The options as a value.
@@ -95,6 +98,17 @@ struct SamplingArguments: ParsableArguments {
 
     @Option(help: "Makes the answer repeatable: the same seed gives the same tokens.")
     var seed: UInt64?
+
+    func validate() throws {
+        do {
+            try parameters.validate()
+        } catch let error as ApusError {
+            // `topP: expected …` is `--top-p: expected …` here.
+            let field = error.message.prefix { $0 != ":" }
+            let option = field.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
+            throw ValidationError("--\(option)\(error.message.dropFirst(field.count))")
+        }
+    }
 
     /// The parameters as a value.
     var parameters: SamplingParameters {

@@ -9,7 +9,7 @@ struct PullCommand: AsyncParsableCommand {
         abstract: "Bring a model into the store.",
         discussion: """
             Files found in the caches of the Hugging Face hub or Ollama are used without a copy. An interrupted \
-            download from the hub goes on where it stopped; one through pip starts again.
+            download goes on where it stopped.
 
             Examples:
               apus pull smollm2

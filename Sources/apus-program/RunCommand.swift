@@ -37,6 +37,12 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup(title: "Sampling") var sampling: SamplingArguments
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
+    func validate() throws {
+        if let maxTokens, maxTokens < 1 {
+            throw ValidationError("--max-tokens: expected 1 or more, found \(maxTokens)")
+        }
+    }
+
     func run() async throws {
         let options = model.options
         let prompt = try wholePrompt()
@@ -56,7 +62,9 @@ struct RunCommand: AsyncParsableCommand {
         case (let prompt?, false): return "\(prompt)\n\n\(piped)"
         case (nil, false): return piped
         case (nil, true):
-            throw ValidationError("expected a prompt, or text on standard input; for a conversation: apus chat MODEL")
+            throw ValidationError(
+                "expected a prompt, or text on standard input; for a conversation: apus chat \(target.model)"
+            )
         }
     }
 

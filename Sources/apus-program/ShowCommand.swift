@@ -29,7 +29,7 @@ struct ShowCommand: AsyncParsableCommand {
     func run() async throws {
         let options = model.options
         let resolved = try await target.resolve()
-        let card = try ModelCard(path: resolved.path, licence: resolved.licence, options: options)
+        let card = try ModelCard(resolved, options: options)
         if json {
             Terminal.write(card.jsonText + "\n")
         } else if template {

