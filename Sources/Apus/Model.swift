@@ -91,6 +91,7 @@ package struct LoadedModel {
         }
         // A plan that cannot be made is refused below, once the tensors are known to be right.
         let expected = try? MemoryPlan(
+            path: path,
             shape: source.shape(vocabularySize: tokenizer.vocabularySize, quantization: options.quantization),
             weights: weights,
             threadCount: compute.threadCount,
