@@ -71,6 +71,7 @@ import Testing
         .setting("phi3-longrope", "LongRoPE's factors and magnitude") { $0.longRotary = nil },
         .setting("phi3-longrope", "LongRoPE's magnitude") { $0.longRotary?.magnitude = 1 },
         .setting("phi3-longrope", "LongRoPE's short factors") { $0.contextLength = 256 },
+        .setting("llama-yarn-own", "YaRN's betas", Self.withoutBetas),
         .setting("llama-yarn-own", "YaRN's own attention factor", Self.withoutAttentionFactor),
         .setting("gemma3-linear", "linear scaling of global layers") { $0.rotaryScaling = .none },
     ]
@@ -123,5 +124,20 @@ import Testing
             )
         default: Issue.record("expected a scaling with an attention factor")
         }
+    }
+
+    @Sendable private static func withoutBetas(_ configuration: inout ModelConfiguration) {
+        guard case .yarn(let factor, let originalContext, _, _, let attentionFactor) = configuration.rotaryScaling
+        else {
+            Issue.record("expected YaRN")
+            return
+        }
+        configuration.rotaryScaling = .yarn(
+            factor: factor,
+            originalContext: originalContext,
+            betaFast: 32,
+            betaSlow: 1,
+            attentionFactor: attentionFactor
+        )
     }
 }
