@@ -48,14 +48,27 @@ public struct MemoryPlan: Sendable {
             let counts = ModelRunner.byteCounts(shape: shape, sizes: sizes)
             return (counts.keyValues, counts.activations + threadCount * Compute.scratchByteCount)
         }
+        func fits(_ sizes: ModelRunner.Sizes) -> Bool {
+            let needed = bytes(sizes)
+            return weights + needed.keyValues + needed.buffers <= limit
+        }
         var context = options.contextLength ?? shape.contextLength
-        var chosen = sizes(context: context, positions: options.kvPositionCount ?? context)
-        // A context nobody asked for shrinks to what fits.
-        while options.contextLength == nil, options.kvPositionCount == nil, context > 2048 {
-            let needed = bytes(chosen)
-            if weights + needed.keyValues + needed.buffers <= limit { break }
-            context /= 2
-            chosen = sizes(context: context, positions: context)
+        var contextCount = max(1, options.contextCount)
+        func chosenSizes() -> ModelRunner.Sizes {
+            let (positions, overflow) = context.multipliedReportingOverflow(by: contextCount)
+            return sizes(context: context, positions: options.kvPositionCount ?? (overflow ? .max / 2 : positions))
+        }
+        var chosen = chosenSizes()
+        // Fewer requests at once, then, if nobody asked for it, a shorter context.
+        while options.kvPositionCount == nil, !fits(chosen) {
+            if contextCount > 1 {
+                contextCount /= 2
+            } else if options.contextLength == nil, context > 2048 {
+                context /= 2
+            } else {
+                break
+            }
+            chosen = chosenSizes()
         }
         let needed = bytes(chosen)
         self.weights = weights

@@ -17,8 +17,10 @@ public struct ModelOptions: Sendable {
     /// Bytes that weights, keys, values and buffers may take together; nil takes 80 % of what the machine or the cgroup
     /// allows.
     public var memoryLimit: Int?
-    /// Positions the KV cache holds over all requests; nil takes one request's context.
+    /// Positions the KV cache holds over all requests; nil takes `contextCount` contexts.
     public var kvPositionCount: Int?
+    /// How many requests of full length the KV cache holds, or as many as fit the memory.
+    public var contextCount: Int
     /// The most prompt tokens of a step.
     package var chunkLength: Int?
 
@@ -32,7 +34,8 @@ public struct ModelOptions: Sendable {
         kvType: KVType = .f16,
         quantization: ElementType? = nil,
         memoryLimit: Int? = nil,
-        kvPositionCount: Int? = nil
+        kvPositionCount: Int? = nil,
+        contextCount: Int = 1
     ) {
         self.threadCount = threadCount
         self.contextLength = contextLength
@@ -40,5 +43,6 @@ public struct ModelOptions: Sendable {
         self.quantization = quantization
         self.memoryLimit = memoryLimit
         self.kvPositionCount = kvPositionCount
+        self.contextCount = contextCount
     }
 }

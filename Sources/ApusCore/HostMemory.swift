@@ -6,13 +6,10 @@ import Darwin
 
 /// How much memory this process may use, and has used.
 public enum HostMemory {
-    /// The lesser of the machine's memory and the cgroup's limit (version 2, then version 1), in bytes.
+    /// The lesser of the machine's memory and what the process's cgroups allow, in bytes.
     public static var limit: Int {
         let machine = Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
-        let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        // An unlimited cgroup says "max" (version 2) or a number beyond any machine's memory (version 1).
-        let groups = files.compactMap { TextFile.firstLine(of: $0).flatMap { Int($0) } }
-        return groups.reduce(machine, min)
+        return min(machine, ControlGroups.current.memoryLimit ?? machine)
     }
 
     /// The most memory this process had resident so far, in bytes.
@@ -31,12 +28,20 @@ public enum HostMemory {
 package enum TextFile {
     /// The first line of a file, up to 255 bytes; nil if it cannot be read.
     package static func firstLine(of path: String) -> String? {
+        bytes(of: path, atMost: 255).map { String(decoding: $0.prefix { $0 != 10 }, as: UTF8.self) }
+    }
+
+    /// The text of a file, up to 64 KiB; nil if it cannot be read.
+    package static func text(of path: String) -> String? {
+        bytes(of: path, atMost: 1 << 16).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    private static func bytes(of path: String, atMost count: Int) -> [UInt8]? {
         guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
-        var buffer = [CChar](repeating: 0, count: 256)
-        guard fgets(&buffer, Int32(buffer.count), file) != nil else { return nil }
-        let bytes = buffer.prefix { $0 != 0 && $0 != 10 }.map { UInt8(bitPattern: $0) }
-        return String(decoding: bytes, as: UTF8.self)
+        return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            filled = fread(buffer.baseAddress, 1, count, file)
+        }
     }
 }
 
