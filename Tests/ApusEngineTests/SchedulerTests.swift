@@ -13,7 +13,8 @@ struct SchedulerHarness {
         maximumSequenceCount: Int = 4,
         blockLength: Int = 4,
         blockCount: Int = 16,
-        cachesPrefixes: Bool = false
+        cachesPrefixes: Bool = false,
+        batching: Batching = .fused
     ) throws {
         scheduler = Scheduler(
             limits: try SchedulerLimits(
@@ -23,7 +24,8 @@ struct SchedulerHarness {
                 blockLength: blockLength,
                 blockCount: blockCount,
                 contextLength: 64,
-                cachesPrefixes: cachesPrefixes
+                cachesPrefixes: cachesPrefixes,
+                batching: batching
             )
         )
     }
@@ -216,6 +218,25 @@ struct SchedulerHarness {
         #expect(harness.step() == ["1: 4..<8 logits 0 blocks 0,1,2"])
         #expect(harness.step() == ["1: 8..<10 logits 1 blocks 0,1,2", "2: 8..<10 logits 1 blocks 0,1,3"])
         #expect(harness.scheduler.cache.availableCount == 16)
+    }
+
+    @Test func aStaticBatchTakesNobodyInUntilItHasEnded() throws {
+        var harness = try SchedulerHarness(batching: .static)
+        harness.add(1, prompt: 1, output: 3)
+        harness.add(2, prompt: 1, output: 1)
+        #expect(harness.step() == ["1: 0..<1 logits 1 blocks 0", "2: 0..<1 logits 1 blocks 1"])
+        harness.add(3, prompt: 1, output: 1)
+        #expect(harness.step() == ["1: 1..<2 logits 1 blocks 0"])
+        #expect(harness.step() == ["1: 2..<3 logits 1 blocks 0"])
+        #expect(harness.step() == ["3: 0..<1 logits 1 blocks 0"])
+    }
+
+    @Test func sequentialRunsOneAfterTheOther() throws {
+        var harness = try SchedulerHarness(batching: .sequential)
+        for id in 1...2 { harness.add(id, prompt: 1, output: 2) }
+        #expect(harness.step() == ["1: 0..<1 logits 1 blocks 0"])
+        #expect(harness.step() == ["1: 1..<2 logits 1 blocks 0"])
+        #expect(harness.step() == ["2: 0..<1 logits 1 blocks 0"])
     }
 
     @Test func cancellingInTheMiddleOfAPromptFreesItsBlocksForTheNextStep() throws {

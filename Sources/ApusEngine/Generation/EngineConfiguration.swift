@@ -13,6 +13,8 @@ public struct EngineConfiguration: Sendable, Equatable {
     /// How long a step should last at most: prompts are computed in chunks that fit, so that generating requests, new
     /// ones and cancellations wait no longer; nil computes prompts as fast as the runner can.
     public var maximumStepDuration: Duration?
+    /// When requests may join those that are running.
+    public var batching: Batching
 
     /// Creates a configuration.
     /// - Parameters:
@@ -20,16 +22,19 @@ public struct EngineConfiguration: Sendable, Equatable {
     ///   - maximumSequenceCount: requests worked on at once.
     ///   - cachesPrefixes: whether requests that begin alike share keys and values.
     ///   - maximumStepDuration: how long a step should last at most.
+    ///   - batching: when requests may join those that are running.
     public init(
         chunkLength: Int? = nil,
         maximumSequenceCount: Int? = nil,
         cachesPrefixes: Bool = true,
-        maximumStepDuration: Duration? = nil
+        maximumStepDuration: Duration? = nil,
+        batching: Batching = .fused
     ) {
         self.chunkLength = chunkLength
         self.maximumSequenceCount = maximumSequenceCount
         self.cachesPrefixes = cachesPrefixes
         self.maximumStepDuration = maximumStepDuration
+        self.batching = batching
     }
 
     /// The sizes that result for a runner.
@@ -42,7 +47,8 @@ public struct EngineConfiguration: Sendable, Equatable {
             blockLength: runner.blockLength,
             blockCount: runner.blockCount,
             contextLength: runner.contextLength,
-            cachesPrefixes: cachesPrefixes
+            cachesPrefixes: cachesPrefixes,
+            batching: batching
         )
     }
 }

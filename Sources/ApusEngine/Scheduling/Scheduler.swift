@@ -123,6 +123,7 @@ package struct Scheduler {
     /// Moves sequences from the queue to the running ones, by rank, while there is room; nobody overtakes one that
     /// waits for blocks.
     private mutating func admit() {
+        if limits.batching == .static, !running.isEmpty { return }
         var index = 0
         while index < waiting.count, running.count < limits.maximumSequenceCount {
             let sequence = waiting[index]

@@ -17,6 +17,8 @@ package struct SchedulerLimits: Sendable, Equatable {
     package let contextLength: Int
     /// Whether full blocks are kept and shared by sequences that begin alike.
     package let cachesPrefixes: Bool
+    /// When sequences may join those that are running.
+    package let batching: Batching
 
     /// Checks the sizes against each other.
     /// - Throws: `ApusError` with code `invalidArgument`, naming the size, its range and its value.
@@ -27,7 +29,8 @@ package struct SchedulerLimits: Sendable, Equatable {
         blockLength: Int,
         blockCount: Int,
         contextLength: Int,
-        cachesPrefixes: Bool = true
+        cachesPrefixes: Bool = true,
+        batching: Batching = .fused
     ) throws {
         try Self.check("maximumRowCount", maximumRowCount, 1...Int(Int32.max))
         try Self.check("chunkLength", chunkLength, 1...maximumRowCount)
@@ -37,11 +40,12 @@ package struct SchedulerLimits: Sendable, Equatable {
         try Self.check("contextLength", contextLength, 2...Int(Int32.max))
         self.maximumRowCount = maximumRowCount
         self.chunkLength = chunkLength
-        self.maximumSequenceCount = maximumSequenceCount
+        self.maximumSequenceCount = batching == .sequential ? 1 : maximumSequenceCount
         self.blockLength = blockLength
         self.blockCount = blockCount
         self.contextLength = contextLength
         self.cachesPrefixes = cachesPrefixes
+        self.batching = batching
     }
 
     /// Tokens a sequence may know: the context's length, or what all blocks together hold plus the last token, which
