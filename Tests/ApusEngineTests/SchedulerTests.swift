@@ -55,7 +55,7 @@ struct SchedulerHarness {
 
     /// Plans and commits a step; one line per slice: sequence, positions, logits rows, blocks.
     mutating func step(promptRowLimit: Int = .max) -> [String] {
-        guard scheduler.plan(into: &plan, promptRowLimit: { _ in promptRowLimit }) else { return [] }
+        guard scheduler.plan(into: &plan, promptRowLimit: { _, _ in promptRowLimit }) else { return [] }
         var lines: [String] = []
         var result = StepResult(capacity: 8)
         for (slice, sequence) in zip(plan.slices, scheduler.planned) {

@@ -98,7 +98,7 @@ package final class StepLoop {
     /// - Returns: whether there is a step to compute.
     package func planStep() -> Bool {
         stepStart = .now
-        return scheduler.plan(into: &plan) { pacer.promptRowLimit(singleCount: $0) }
+        return scheduler.plan(into: &plan) { pacer.promptRowLimit(singleCount: $0, promptCount: $1) }
     }
 
     /// Computes the planned step and chooses a token for every row of logits.

@@ -79,18 +79,18 @@ package struct Scheduler {
     /// - Parameters:
     ///   - plan: the plan.
     ///   - promptRowLimit: the most rows of sequences more than one token behind, given how many sequences are one
-    ///     token behind.
+    ///     token behind, and how many more.
     /// - Returns: whether there is anything to compute.
     package mutating func plan(
         into plan: inout StepPlan,
-        promptRowLimit: (_ singleCount: Int) -> Int = { _ in .max }
+        promptRowLimit: (_ singleCount: Int, _ promptCount: Int) -> Int = { _, _ in .max }
     ) -> Bool {
         plan.removeAll()
         planned.removeAll(keepingCapacity: true)
         admit()
         planSingles(into: &plan)
         plannedSingleCount = planned.count
-        let limit = max(1, promptRowLimit(plannedSingleCount))
+        let limit = max(1, promptRowLimit(plannedSingleCount, running.count - plannedSingleCount))
         planPrompts(into: &plan, rowLimit: min(limits.chunkLength, limits.maximumRowCount - plan.tokens.count, limit))
         return !planned.isEmpty
     }
