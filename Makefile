@@ -7,7 +7,7 @@ MODEL ?= smollm2
 PROMPT ?= Why is the sky blue?
 SECONDS ?= 60
 SWIFT ?= swift
-BUILD := $(SWIFT) build -c release --traits Hub
+BUILD := $(SWIFT) build -c release --traits Hub,Serve
 APUS := .build/release/apus
 
 .PHONY: help run test build bench bench-peers sanitize fuzz install format lint docs prerequisites test-data kernels
@@ -42,8 +42,9 @@ test: test-data
 	$(BUILD) --build-tests
 	tools/kernels/check
 	# Tests that start programs run one at a time: under load the subprocess package ends the process on a broken pipe.
-	$(SWIFT) test -c release --traits Hub --skip-build --skip 'ProgramTests|ApusStoreTests'
-	$(SWIFT) test -c release --traits Hub --skip-build --no-parallel --filter 'ProgramTests|ApusStoreTests'
+	$(SWIFT) test -c release --traits Hub,Serve --skip-build --skip 'ProgramTests|ApusStoreTests'
+	$(SWIFT) test -c release --traits Hub,Serve --skip-build --no-parallel --filter 'ProgramTests|ApusStoreTests'
+	tools/serve-check
 	tools/outside-package
 
 kernels: prerequisites

@@ -18,6 +18,7 @@ let package = Package(
     ],
     traits: [
         .trait(name: "Hub", description: "Downloads from the Hugging Face hub over HTTPS (adds an HTTP client)."),
+        .trait(name: "Serve", description: "The server, `apus serve` (adds an HTTP server)."),
         // Not on by default: SwiftPM fetches a default trait's dependencies for every user of the library product.
         .default(enabledTraits: []),
     ],
@@ -28,6 +29,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.0.0"),
     ],
     targets: [
         // ground
@@ -79,12 +84,40 @@ let package = Package(
             resources: [.embedInCode("catalogue.json"), .embedInCode("Sources/fetch_wheel.py")],
             swiftSettings: strict
         ),
+        .target(
+            name: "ApusServe",
+            dependencies: [
+                "Apus", "ApusEngine", "ApusChat", "ApusTokenizers", "ApusFormats", "ApusCore",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Serve"])),
+                .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Serve"])),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Serve"])),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Serve"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Serve"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Serve"])),
+                .product(
+                    name: "ServiceLifecycle",
+                    package: "swift-service-lifecycle",
+                    condition: .when(traits: ["Serve"])
+                ),
+                .product(
+                    name: "UnixSignals",
+                    package: "swift-service-lifecycle",
+                    condition: .when(traits: ["Serve"])
+                ),
+            ],
+            resources: [
+                .embedInCode("Page/index.html"), .embedInCode("Page/page.css"), .embedInCode("Page/page.js"),
+            ],
+            swiftSettings: strict
+        ),
         // programs
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Apus", "ApusStore", "ApusEval", "ApusTensor", "ApusCore",
+                "Apus", "ApusServe", "ApusStore", "ApusEval", "ApusTensor", "ApusCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Serve"])),
             ],
             path: "Sources/apus-program",
             swiftSettings: strict
@@ -149,6 +182,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "ApusServeTests",
+            dependencies: [
+                "ApusServe", "Apus", "ApusEngine", "ApusChat", "ApusTokenizers", "ApusFormats", "ApusCore",
+                "ApusTestSupport",
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "ProgramTests",
             dependencies: [
                 "apus", "ApusFormats", "ApusCore", "ApusTestSupport",
@@ -167,5 +208,6 @@ let package = Package(
 if Context.environment["APUS_WITHOUT_FRONT_END"] != nil {
     package.dependencies = []
     package.products.removeAll { $0.name == "apus" }
-    package.targets.removeAll { ["ApusStore", "apus", "ApusStoreTests", "ProgramTests"].contains($0.name) }
+    let frontEnd = ["ApusStore", "ApusServe", "apus", "ApusStoreTests", "ApusServeTests", "ProgramTests"]
+    package.targets.removeAll { frontEnd.contains($0.name) }
 }

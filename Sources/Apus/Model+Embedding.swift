@@ -10,7 +10,19 @@ extension Model {
     /// It has its own buffers, sized to the text, and takes turns with nobody: a generation under way goes on.
     /// - Throws: `ApusError`: `contextFull` with the counts if the text does not fit, `invalidArgument` if it is empty.
     public func embedding(of text: String) throws -> [Float] {
-        try embedder.embedding(of: tokenizer.encode(text))
+        try embedding(of: tokenizer.encode(text))
+    }
+
+    /// The mean of a sequence's last hidden states.
+    /// - Throws: as for text, and for tokens that are not in the vocabulary.
+    package func embedding(of tokens: [Int32]) throws -> [Float] {
+        for token in tokens where !(0..<Int32(clamping: tokenizer.vocabularySize)).contains(token) {
+            throw ApusError(
+                .invalidArgument,
+                "embedding: expected token ids of 0 to \(tokenizer.vocabularySize - 1), found \(token)"
+            )
+        }
+        return try embedder.embedding(of: tokens)
     }
 }
 

@@ -16,7 +16,6 @@ extension Model {
     /// Continues a sequence of tokens.
     /// - Throws: as for text, and for an empty sequence.
     public func generate(tokens: [Int32], options: GenerationOptions = GenerationOptions()) throws -> TextGeneration {
-        let matcher = try StopStringMatcher(stopStrings: options.stop)
         let request = GenerationRequest(
             prompt: tokens,
             sampling: options.sampling,
@@ -24,12 +23,18 @@ extension Model {
             endTokens: tokenizer.endOfGeneration,
             alternativeCount: options.alternativeCount
         )
+        return try generate(request, stop: options.stop)
+    }
+
+    /// The text of an engine's request, up to the first of the stop strings.
+    package func generate(_ request: GenerationRequest, stop: [String]) throws -> TextGeneration {
+        let matcher = try StopStringMatcher(stopStrings: stop)
         return TextGeneration(
             events: try engine.submit(request),
             tokenizer: tokenizer,
-            stop: options.stop,
+            stop: stop,
             matcher: matcher,
-            promptTokenCount: tokens.count,
+            promptTokenCount: request.prompt.count,
             path: path
         )
     }
@@ -45,15 +50,28 @@ extension Model {
     /// The prompt of a conversation: rendered by the model's template, then tokenized with special tokens.
     /// - Throws: `ApusError` (`template`) if the model has none, naming the way out.
     package func promptTokens(_ messages: [ChatValue], tools: [ChatValue]? = nil) throws -> [Int32] {
-        guard let chatTemplate else { throw ModelFile.missingTemplate }
-        let text = try chatTemplate.render(
-            messages: messages,
-            tools: tools,
-            bosToken: tokenizer.bos.map { String(decoding: tokenizer.token($0), as: UTF8.self) },
-            eosToken: tokenizer.eos.map { String(decoding: tokenizer.token($0), as: UTF8.self) },
-            now: CalendarTime.now
-        )
+        let text = try promptText(messages, tools: tools)
         // Templates write BOS themselves; the tokenizer's own would come twice.
         return tokenizer.encode(text, parseSpecial: true, addSpecial: false)
+    }
+
+    /// The prompt of a conversation as text.
+    /// - Throws: as for tokens.
+    package func promptText(
+        _ messages: [ChatValue],
+        tools: [ChatValue]? = nil,
+        addGenerationPrompt: Bool = true,
+        extra: [String: ChatValue] = [:]
+    ) throws -> String {
+        guard let template = tools == nil ? chatTemplate : toolTemplate else { throw ModelFile.missingTemplate }
+        return try template.render(
+            messages: messages,
+            tools: tools,
+            addGenerationPrompt: addGenerationPrompt,
+            bosToken: tokenizer.bos.map { String(decoding: tokenizer.token($0), as: UTF8.self) },
+            eosToken: tokenizer.eos.map { String(decoding: tokenizer.token($0), as: UTF8.self) },
+            now: CalendarTime.now,
+            extra: extra
+        )
     }
 }

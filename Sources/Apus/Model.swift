@@ -19,6 +19,10 @@ public final class Model: Sendable {
     public let tokenizer: Tokenizer
     /// How conversations are written for this model; nil for a base model.
     public let chatTemplate: ChatTemplate?
+    /// How conversations with tools are written; the same as without for most models.
+    package let toolTemplate: ChatTemplate?
+    /// How the model writes tool calls, as its template shows them.
+    package let toolCallFormat: ToolCallFormat
     /// What computes.
     public let engine: Engine
     /// Where the memory goes.
@@ -50,12 +54,17 @@ public final class Model: Sendable {
         path = loaded.file.path
         tokenizer = loaded.tokenizer
         chatTemplate = try loaded.file.templateSource().map { try ChatTemplate(source: $0) }
+        let toolSource = try loaded.file.templateSource(hasTools: true)
+        toolTemplate = try toolSource.map { try ChatTemplate(source: $0) }
+        toolCallFormat = ToolCallFormat(template: toolSource ?? "")
         memoryPlan = loaded.plan
         kernelTier = loaded.compute.kernels.tier
         threadCount = loaded.compute.threadCount
         embedder = Embedder(model: loaded.model, options: options, threadCount: loaded.compute.threadCount)
         let runner = try ModelRunner(model: loaded.model, sizes: loaded.plan.sizes, compute: loaded.compute)
-        engine = try Engine(runner: runner, configuration: EngineConfiguration(chunkLength: options.chunkLength))
+        var configuration = options.engine
+        configuration.chunkLength = options.chunkLength
+        engine = try Engine(runner: runner, configuration: configuration)
     }
 }
 

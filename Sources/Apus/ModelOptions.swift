@@ -1,4 +1,5 @@
 public import ApusCore
+package import ApusEngine
 public import ApusTensor
 
 /// How a model is loaded.
@@ -23,6 +24,8 @@ public struct ModelOptions: Sendable {
     public var contextCount: Int
     /// The most prompt tokens of a step.
     package var chunkLength: Int?
+    /// How requests share the engine; its chunk length is the one above.
+    package var engine = EngineConfiguration()
 
     /// `memoryLimit`, or its default.
     package var effectiveMemoryLimit: Int { memoryLimit ?? HostMemory.limit / 5 * 4 }

@@ -31,8 +31,10 @@ struct Program: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            RunCommand.self, ChatCommand.self, PullCommand.self, ListCommand.self, RemoveCommand.self, ShowCommand.self,
-            TokenizeCommand.self, TemplateCommand.self, BenchCommand.self, EvalCommand.self, InfoCommand.self,
+            RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self,
+            RemoveCommand.self, ShowCommand.self, TokenizeCommand.self, TemplateCommand.self, BenchCommand.self,
+            EvalCommand.self,
+            InfoCommand.self,
         ]
     )
 

@@ -1,0 +1,173 @@
+import Apus
+import ApusEngine
+import ApusFormats
+import ApusTokenizers
+
+/// A text completion as JSON.
+struct CompletionAnswer: Sendable {
+    let header: AnswerHeader
+    let choices: [CompletionChoice]
+    /// What each answer begins with.
+    let echoes: [String]
+    let choiceCount: Int
+    let usage: Inference.Usage
+    let hasLogprobs: Bool
+
+    /// Writes the answer's members.
+    func write(to writer: inout JSONWriter) {
+        header.write(object: "text_completion", to: &writer)
+        writer.arrayMember("choices") { writer in
+            for (index, choice) in choices.enumerated() {
+                writer.object { writer in
+                    writer.member("index", index)
+                    writer.member("text", (echoes.isEmpty ? "" : echoes[index / choiceCount]) + choice.text)
+                    CompletionLogprobs.write(
+                        hasLogprobs ? choice.tokens : nil,
+                        from: 0,
+                        header.model.model.tokenizer,
+                        to: &writer
+                    )
+                    writer.member("finish_reason", choice.reason)
+                }
+            }
+        }
+        usage.write(to: &writer)
+    }
+
+    static let schema = Schema.object(
+        AnswerHeader.properties + [
+            Schema.Property(
+                "choices",
+                .array(
+                    .object([
+                        Schema.Property("index", .integer(0 ... .max), isRequired: true),
+                        Schema.Property("text", .string, isRequired: true),
+                        Schema.Property("logprobs", .anyObject),
+                        Schema.Property("finish_reason", .choice(["stop", "length"]), isRequired: true),
+                    ]),
+                    counts: 1 ... .max
+                ),
+                isRequired: true
+            ),
+            Schema.Property("usage", Inference.Usage.schema, isRequired: true),
+        ]
+    )
+}
+
+/// Log probabilities as text completions have them.
+enum CompletionLogprobs {
+    /// Writes the member `logprobs`.
+    /// - Parameter offset: characters of the answer before these tokens.
+    /// - Returns: characters of the answer after these tokens.
+    @discardableResult
+    static func write(
+        _ tokens: [ScoredToken]?,
+        from offset: Int,
+        _ tokenizer: Tokenizer,
+        to writer: inout JSONWriter
+    ) -> Int {
+        guard let tokens else {
+            writer.nullMember("logprobs")
+            return offset
+        }
+        let texts = tokens.map { text($0.token, tokenizer) }
+        var offsets = [offset]
+        for text in texts { offsets.append((offsets.last ?? 0) + text.unicodeScalars.count) }
+        writer.objectMember("logprobs") { writer in
+            writer.arrayMember("tokens") { writer in for text in texts { writer.value(text) } }
+            writer.arrayMember("token_logprobs") { writer in
+                for token in tokens { writer.value(ScoredToken.json(token.logprobs.logprob)) }
+            }
+            writer.arrayMember("top_logprobs") { writer in
+                for token in tokens {
+                    writer.object { writer in
+                        // Two tokens may spell the same; the likelier one stands for both.
+                        var seen: Set<String> = []
+                        for entry in token.logprobs.alternatives {
+                            let text = text(entry.token, tokenizer)
+                            if seen.insert(text).inserted { writer.member(text, ScoredToken.json(entry.logprob)) }
+                        }
+                    }
+                }
+            }
+            writer.arrayMember("text_offset") { writer in for offset in offsets.dropLast() { writer.value(offset) } }
+        }
+        return offsets.last ?? offset
+    }
+
+    private static func text(_ token: Int32, _ tokenizer: Tokenizer) -> String {
+        String(decoding: tokenizer.token(token), as: UTF8.self)
+    }
+}
+
+/// A text completion as a stream of chunks.
+struct CompletionStream: StreamEncoder {
+    let header: AnswerHeader
+    let echoes: [String]
+    let choiceCount: Int
+    let hasLogprobs: Bool
+    let includesUsage: Bool
+    /// Characters that each answer has so far.
+    private var offsets: [Int: Int] = [:]
+
+    init(header: AnswerHeader, echoes: [String], choiceCount: Int, hasLogprobs: Bool, includesUsage: Bool) {
+        self.header = header
+        self.echoes = echoes
+        self.choiceCount = choiceCount
+        self.hasLogprobs = hasLogprobs
+        self.includesUsage = includesUsage
+    }
+
+    mutating func beginning() -> [UInt8] {
+        var bytes: [UInt8] = []
+        for (prompt, echo) in echoes.enumerated() {
+            for choice in 0..<choiceCount {
+                bytes += chunk(prompt * choiceCount + choice, echo, tokens: [], reason: nil)
+            }
+        }
+        return bytes
+    }
+
+    mutating func bytes(for event: Inference.Event) -> [UInt8] {
+        switch event {
+        case .piece(let choice, let piece):
+            let tokens = hasLogprobs ? ScoredToken.tokens(of: piece) : []
+            let reason = piece.summary?.reason.openAIName()
+            guard !piece.text.isEmpty || !tokens.isEmpty || reason != nil else { return [] }
+            return chunk(choice, piece.text, tokens: tokens, reason: reason)
+        case .finished(let usage):
+            guard includesUsage else { return EventFrame.done }
+            let last = EventFrame.json { writer in
+                header.write(object: "text_completion", to: &writer)
+                writer.arrayMember("choices") { _ in }
+                usage.write(to: &writer)
+            }
+            return last + EventFrame.done
+        }
+    }
+
+    func bytes(for error: ServiceError) -> [UInt8] { EventFrame.json { OpenAIError.write(error, to: &$0) } }
+
+    private mutating func chunk(_ choice: Int, _ text: String, tokens: [ScoredToken], reason: String?) -> [UInt8] {
+        var offset = offsets[choice] ?? 0
+        let bytes = EventFrame.json { writer in
+            header.write(object: "text_completion", to: &writer)
+            writer.arrayMember("choices") { writer in
+                writer.object { writer in
+                    writer.member("index", choice)
+                    writer.member("text", text)
+                    offset = CompletionLogprobs.write(
+                        tokens.isEmpty ? nil : tokens,
+                        from: offset,
+                        header.model.model.tokenizer,
+                        to: &writer
+                    )
+                    if let reason { writer.member("finish_reason", reason) } else { writer.nullMember("finish_reason") }
+                }
+            }
+            if includesUsage { writer.nullMember("usage") }
+        }
+        offsets[choice] = offset
+        return bytes
+    }
+}

@@ -1,0 +1,116 @@
+import Apus
+import ApusCore
+import ApusEngine
+import ApusTokenizers
+
+/// What serves requests, whatever dialect and transport they came by: the models, and what bounds and counts their use.
+///
+/// Thread-safe.
+package final class Service: Sendable {
+    package let registry: ModelRegistry
+    package let admission: Admission
+    package let metrics = Metrics()
+    private let preparation = WorkQueue("prepare")
+    private let embedding = WorkQueue("embed")
+    private let draining = CancellationFlag()
+
+    package init(registry: ModelRegistry, admission: Admission) {
+        self.registry = registry
+        self.admission = admission
+    }
+
+    /// Whether new work is taken.
+    package var isReady: Bool { !draining.isSet }
+
+    /// Takes no new work from now on.
+    package func drain() { draining.set() }
+
+    // MARK: Generation
+
+    /// Starts generating.
+    /// - Parameters:
+    ///   - request: what to generate.
+    ///   - served: the model.
+    ///   - call: who asks.
+    ///   - promptField: the dialect's name of the prompt, for messages.
+    /// - Throws: `ServiceError` for what cannot be done, before anything is computed.
+    package func start(
+        _ request: InferenceRequest,
+        on served: ServedModel,
+        for call: Call,
+        promptField: String
+    ) async throws -> Inference {
+        guard isReady else { throw ServiceError(.shuttingDown, "the server is shutting down") }
+        let ticket = try admission.admit(call.caller, sequenceCount: request.sequenceCount)
+        let observer = InferenceObserver(metrics: metrics, ticket: ticket, arrival: call.arrival)
+        do {
+            let prompts = try await preparation.run { try request.prompts.map { try served.prepare($0) } }
+            let echoes = request.echoesPrompt ? request.prompts.map { $0.echo(served) } : []
+            return try Inference(served, prompts: prompts, request: request, echoes: echoes, observer: observer)
+        } catch let error as ApusError {
+            ticket.close()
+            throw ServiceError(error, field: error.code == .invalidArgument ? nil : promptField)
+        } catch {
+            ticket.close()
+            throw error
+        }
+    }
+
+    // MARK: Text
+
+    /// Does work on a model's tokenizer or template that may take a while.
+    package func prepare<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+        do {
+            return try await preparation.run(body)
+        } catch let error as ApusError {
+            throw ServiceError(error)
+        }
+    }
+
+    // MARK: Embeddings
+
+    /// The embeddings of texts, each of length 1, and how many tokens they have.
+    package func embed(
+        _ inputs: [InferenceRequest.Prompt],
+        on served: ServedModel,
+        for call: Call
+    ) async throws -> (vectors: [[Float]], tokenCount: Int) {
+        guard isReady else { throw ServiceError(.shuttingDown, "the server is shutting down") }
+        let ticket = try admission.admit(call.caller, sequenceCount: 1)
+        defer { ticket.close() }
+        let model = served.model
+        do {
+            let tokens = try await preparation.run { try inputs.map { try served.prepare($0).tokens } }
+            var vectors: [[Float]] = []
+            // One at a time, so that another request's turn comes in between.
+            for input in tokens {
+                vectors.append(try await embedding.run { try model.embedding(of: input).normalized })
+            }
+            let tokenCount = tokens.reduce(0) { $0 + $1.count }
+            ticket.spend(tokenCount)
+            return (vectors, tokenCount)
+        } catch let error as ApusError {
+            throw ServiceError(error, field: "input")
+        }
+    }
+}
+
+extension [Float] {
+    /// The vector scaled to length 1; a zero vector as it is.
+    fileprivate var normalized: [Float] {
+        let length = reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        return length > 0 ? map { Float(Double($0) / length) } : self
+    }
+}
+
+extension InferenceRequest.Prompt {
+    /// The prompt as text.
+    fileprivate func echo(_ served: ServedModel) -> String {
+        switch self {
+        case .text(let text): text
+        case .tokens(let tokens): String(decoding: served.model.tokenizer.decode(tokens), as: UTF8.self)
+        case .infill(let prefix, _): prefix
+        case .conversation: ""
+        }
+    }
+}

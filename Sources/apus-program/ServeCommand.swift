@@ -1,0 +1,129 @@
+public import Apus
+import ApusCore
+import ApusServe
+import ApusStore
+public import ArgumentParser
+
+/// `apus serve`: answers requests over HTTP.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve models over HTTP, in the way of OpenAI's API, with a web page at /.",
+        discussion: """
+            Requests choose a model by its name; with one model they need not. The server listens on this machine only, \
+            unless there is a key file. A line of it is a key, optionally followed by a name, concurrency=N and \
+            tokens-per-minute=N; it is read again when it changes. SIGTERM and Control-C let running requests finish.
+
+            Examples:
+              apus serve smollm2
+              apus serve smollm2 ./other.gguf --port 8081
+              apus serve smollm2 --host 0.0.0.0 --api-key-file keys.txt
+            """
+    )
+
+    @Argument(help: ArgumentHelp(ModelArgument.help))
+    var models: [String]
+    @Flag(help: ModelArgument.offlineHelp)
+    var offline = false
+
+    @Option(help: "The address to listen on.")
+    var host = "127.0.0.1"
+    @Option(help: "The port to listen on; 0 takes a free one.")
+    var port = 8080
+    @Option(help: "A file with the keys that clients must present.")
+    var apiKeyFile: String?
+    @Option(help: "A web origin whose pages may call, such as https://app.example; may be given several times.")
+    var corsOrigin: [String] = []
+    @Option(help: "The most answers under way or waiting; more are refused with status 429.")
+    var maxRequests = 256
+    @Option(help: "How long running requests may go on after SIGTERM.")
+    var drainSeconds = 30
+    @Option(help: "How many requests of full length the KV cache has room for, or as many as fit the memory.")
+    var contexts = 8
+    @Option(help: "When requests may join those that are running; all but fused are for measurements.")
+    var batching = Batching.fused
+    @Flag(inversion: .prefixedNo, help: "Compute what prompts have in common once.")
+    var prefixCache = true
+    @OptionGroup(title: "Model") var model: ModelOptionArguments
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("--port: expected 0 to 65535, found \(port)") }
+        guard maxRequests > 0 else { throw ValidationError("--max-requests: expected 1 or more, found \(maxRequests)") }
+        guard (1...4096).contains(contexts) else {
+            throw ValidationError("--contexts: expected 1 to 4096, found \(contexts)")
+        }
+        guard (0...86_400).contains(drainSeconds) else {
+            throw ValidationError("--drain-seconds: expected 0 to 86400, found \(drainSeconds)")
+        }
+        guard OriginPolicy.isLoopback(host: host) || apiKeyFile != nil else {
+            throw ValidationError(
+                "--host \(host) can be reached by others: give the keys they must present with --api-key-file"
+            )
+        }
+    }
+
+    func run() async throws {
+        #if Serve
+        try await serve()
+        #else
+        throw ApusError(.unsupported, "this apus has no server: build it with --traits Serve")
+        #endif
+    }
+}
+
+extension Batching: ExpressibleByArgument {}
+
+#if Serve
+import Logging
+
+extension ServeCommand {
+    private func serve() async throws {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        let logger = Logger(label: "apus")
+        let keys = try apiKeyFile.map { path in try KeyFile(path: path) { logger.warning("\($0)") } }
+        var served: [ServedModel] = []
+        for name in models { served.append(try await load(name, beside: served)) }
+        let service = Service(registry: ModelRegistry(served), admission: Admission(limit: maxRequests))
+        let policy = OriginPolicy(isLoopback: OriginPolicy.isLoopback(host: host), allowedOrigins: Set(corsOrigin))
+        let server = Server(
+            api: API(service: service, origins: policy, keys: keys),
+            host: host,
+            port: port,
+            drainDuration: .seconds(drainSeconds)
+        )
+        // The first interrupt is the server's to hear, the second ends the program.
+        Interrupts.first = {}
+        let (host, names) = (host, served.map(\.id).joined(separator: ", "))
+        try await server.run { port in
+            Terminal.note("apus: serving \(names) at http://\(host.contains(":") ? "[\(host)]" : host):\(port)\n")
+        }
+    }
+
+    /// Loads a model under the name it was asked for by.
+    private func load(_ name: String, beside others: [ServedModel]) async throws -> ServedModel {
+        let id = Self.id(of: name)
+        guard !others.contains(where: { $0.id == id }) else {
+            throw ValidationError("two models would be called \(id)")
+        }
+        let path = try await ModelArgument.resolve(name, isOffline: offline).path
+        var options = model.options
+        options.contextCount = contexts
+        options.engine.batching = batching
+        options.engine.cachesPrefixes = prefixCache
+        // So that a cancellation is felt and nobody waits long behind another's prompt.
+        options.engine.maximumStepDuration = .milliseconds(250)
+        // All models share one budget, the first ones first.
+        options.memoryLimit = others.reduce(options.effectiveMemoryLimit) { $0 - $1.model.memoryPlan.total }
+        let loaded = try await Terminal.cancellingOnInterrupt { [options] in
+            try await LoadingBar.load(path, options: options)
+        }
+        return ServedModel(id: id, model: loaded, created: WallClock.secondsSince1970)
+    }
+
+    /// A model's name in requests: a catalogue name as it is, a file's or folder's without path and ending.
+    private static func id(of name: String) -> String {
+        let last = name.split(separator: "/").last.map(String.init) ?? name
+        return last.hasSuffix(".gguf") ? String(last.dropLast(5)) : last
+    }
+}
+#endif
