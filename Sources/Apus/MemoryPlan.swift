@@ -36,46 +36,20 @@ public struct MemoryPlan: Sendable {
                 "\(path): context: expected 2 to \(shape.contextLength), what the model was trained for, found \(asked)"
             )
         }
-        func sizes(context: Int, positions: Int) -> ModelRunner.Sizes {
-            ModelRunner.Sizes(
-                kvPositionCount: positions,
-                contextLength: context,
-                maximumRowCount: options.chunkLength ?? 512,
-                kvType: options.kvType
-            )
-        }
         func bytes(_ sizes: ModelRunner.Sizes) -> (keyValues: Int, buffers: Int) {
             let counts = ModelRunner.byteCounts(shape: shape, sizes: sizes)
             return (counts.keyValues, counts.activations + threadCount * Compute.scratchByteCount)
         }
-        func fits(_ sizes: ModelRunner.Sizes) -> Bool {
+        let chosen = Self.sizes(longestContext: shape.contextLength, options) { sizes in
             let needed = bytes(sizes)
             return weights + needed.keyValues + needed.buffers <= limit
-        }
-        var context = options.contextLength ?? shape.contextLength
-        var contextCount = max(1, options.contextCount)
-        func chosenSizes() -> ModelRunner.Sizes {
-            let (positions, overflow) = context.multipliedReportingOverflow(by: contextCount)
-            return sizes(context: context, positions: options.kvPositionCount ?? (overflow ? .max / 2 : positions))
-        }
-        var chosen = chosenSizes()
-        // Fewer requests at once, then, if nobody asked for it, a shorter context.
-        while options.kvPositionCount == nil, !fits(chosen) {
-            if contextCount > 1 {
-                contextCount /= 2
-            } else if options.contextLength == nil, context > 2048 {
-                context /= 2
-            } else {
-                break
-            }
-            chosen = chosenSizes()
         }
         let needed = bytes(chosen)
         self.weights = weights
         keyValues = needed.keyValues
         buffers = needed.buffers
         self.limit = limit
-        contextLength = context
+        contextLength = chosen.contextLength
         kvPositionCount = chosen.kvPositionCount
         self.sizes = chosen
         guard total <= limit else {
@@ -85,6 +59,33 @@ public struct MemoryPlan: Sendable {
                     + "\(ByteCount.text(keyValues)) for \(kvPositionCount) positions, buffers \(ByteCount.text(buffers)); "
                     + "the limit is \(ByteCount.text(limit)): lower --context, use --kv q8_0, or raise --memory"
             )
+        }
+    }
+
+    /// The sizes asked for; where they don't fit, fewer requests at once, then, if nobody asked for it, a shorter context.
+    private static func sizes(
+        longestContext: Int,
+        _ options: ModelOptions,
+        fit: (ModelRunner.Sizes) -> Bool
+    ) -> ModelRunner.Sizes {
+        var context = options.contextLength ?? longestContext
+        var contextCount = max(1, options.contextCount)
+        while true {
+            let (positions, overflow) = context.multipliedReportingOverflow(by: contextCount)
+            let sizes = ModelRunner.Sizes(
+                kvPositionCount: options.kvPositionCount ?? (overflow ? .max / 2 : positions),
+                contextLength: context,
+                maximumRowCount: options.chunkLength ?? 512,
+                kvType: options.kvType
+            )
+            if options.kvPositionCount != nil || fit(sizes) { return sizes }
+            if contextCount > 1 {
+                contextCount /= 2
+            } else if options.contextLength == nil, context > 2048 {
+                context /= 2
+            } else {
+                return sizes
+            }
         }
     }
 }

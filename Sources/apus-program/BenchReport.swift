@@ -61,16 +61,16 @@ struct BenchReport {
         for (key, spread) in [("prefill_tps", prefill), ("decode_tps", decode)] {
             writer.key(key)
             writer.object { writer in
-                writer.member("median", spread.median)
-                writer.member("min", spread.least)
-                writer.member("max", spread.most)
+                writer.measurement("median", spread.median)
+                writer.measurement("min", spread.least)
+                writer.measurement("max", spread.most)
             }
         }
-        writer.member("read_gbps", readRate.median)
-        writer.member("dot_gmacs", dotPeak)
-        writer.member("fma_gmacs", fmaPeak)
-        writer.member("decode_bandwidth_share", bandwidthShare.median)
-        writer.member("prefill_dot_share", prefillShare)
+        writer.measurement("read_gbps", readRate.median)
+        writer.measurement("dot_gmacs", dotPeak)
+        writer.measurement("fma_gmacs", fmaPeak)
+        writer.measurement("decode_bandwidth_share", bandwidthShare.median)
+        writer.measurement("prefill_dot_share", prefillShare)
         writer.member("peak_rss_bytes", peakResidentByteCount)
     }
 }

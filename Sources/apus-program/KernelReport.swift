@@ -62,8 +62,8 @@ struct KernelReport {
     private func write(_ tier: KernelBenchmark.TierRates, into writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("tier", tier.tier.rawValue)
-            writer.member("dot_gmacs", tier.peaks.dots / 1e9)
-            writer.member("fma_gmacs", tier.peaks.fusedMultiplyAdds / 1e9)
+            writer.measurement("dot_gmacs", tier.peaks.dots / 1e9)
+            writer.measurement("fma_gmacs", tier.peaks.fusedMultiplyAdds / 1e9)
             writer.key("types")
             writer.array { writer in
                 for type in tier.types { write(type, into: &writer) }
@@ -75,10 +75,10 @@ struct KernelReport {
         writer.object { writer in
             writer.member("type", type.type.description)
             for (index, rowCount) in KernelBenchmark.rowCounts.enumerated() {
-                writer.member("gmacs_\(rowCount)", type.rates[index] / 1e9)
-                writer.member("share_\(rowCount)", type.share(index))
+                writer.measurement("gmacs_\(rowCount)", type.rates[index] / 1e9)
+                writer.measurement("share_\(rowCount)", type.share(index))
             }
-            writer.member("read_gbps_1", type.readRate / 1e9)
+            writer.measurement("read_gbps_1", type.readRate / 1e9)
         }
     }
 }

@@ -1,4 +1,5 @@
 import ApusEngine
+import ApusTestSupport
 import Testing
 
 @Suite struct PrefixCacheTests {
@@ -78,7 +79,7 @@ import Testing
     /// Against a dictionary of all chains there ever were: what is shared was computed, block by block, and is unharmed.
     @Test(arguments: 0..<20) func sharedBlocksHoldWhatTheirTokensSay(seed: UInt64) {
         var cache = PrefixCache(blockCount: 12, blockLength: 2, isEnabled: true)
-        var random = SplitMix(seed)
+        var random = SmallRandom(seed: seed)
         // What is written in each block: the tokens from the start of the text to the block's end.
         var written: [Int32: [Int32]] = [:]
         var held: [[Int32]] = []
@@ -110,20 +111,5 @@ import Testing
         }
         for index in held.indices { cache.release(&held[index]) }
         #expect(cache.availableCount == 12)
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64: the same numbers on every machine.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }

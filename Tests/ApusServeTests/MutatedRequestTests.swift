@@ -1,4 +1,5 @@
 import ApusServe
+import ApusTestSupport
 import Testing
 
 /// Bodies spoiled at random places: whatever comes, a decoder gives a request or names what is wrong.
@@ -21,20 +22,7 @@ struct MutatedRequestTests {
         "0.0000001", "\u{FFFF}", "-0", "{}", "[]", "\"n\": 1,",
     ].map { Array($0.utf8) }
 
-    /// A generator that a seed fixes (Steele et al., "Fast Splittable Pseudorandom Number Generators").
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var z = state
-            z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-            return z ^ (z >> 31)
-        }
-    }
-
-    private static func spoil(_ bytes: inout [UInt8], _ generator: inout Generator) {
+    private static func spoil(_ bytes: inout [UInt8], _ generator: inout SmallRandom) {
         let place = Int.random(in: 0..<bytes.count, using: &generator)
         switch Int.random(in: 0..<4, using: &generator) {
         case 0: bytes[place] = UInt8.random(in: .min ... .max, using: &generator)
@@ -48,7 +36,7 @@ struct MutatedRequestTests {
     }
 
     @Test(arguments: 0..<4) func everySpoiledBodyIsReadOrRefused(part: Int) {
-        var generator = Generator(state: UInt64(part))
+        var generator = SmallRandom(seed: UInt64(part))
         var readCount = 0
         for round in 0..<5000 {
             let isChat = round % 3 != 0

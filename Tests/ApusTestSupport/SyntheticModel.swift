@@ -134,7 +134,7 @@ package struct SyntheticModel: Sendable, CustomStringConvertible {
 }
 
 /// SplitMix64 (Steele et al., "Fast Splittable Pseudorandom Number Generators"): the same numbers on every machine.
-package struct SmallRandom {
+package struct SmallRandom: RandomNumberGenerator {
     private var state: UInt64
 
     package init(seed: UInt64) { state = seed }

@@ -31,8 +31,8 @@ package struct StepPacer {
         guard let limit else { return .max }
         guard let rowSeconds, rowSeconds > 0 else { return Self.firstRows }
         let singles = (stepSeconds ?? 0) + rowSeconds * Double(singleCount)
-        let weight = max(1, Double(promptCount) / Double(max(1, singleCount)))
-        let available = singleCount > 0 ? min(limit - singles, singles * Self.share * weight) : limit - singles
+        let urgency = max(1, Double(promptCount) / Double(max(1, singleCount)))
+        let available = singleCount > 0 ? min(limit - singles, singles * Self.share * urgency) : limit - singles
         return Int(min(1e6, max(Double(Self.fewestRows), available / rowSeconds)))
     }
 

@@ -29,12 +29,37 @@ struct AnswerHeader: Sendable {
         writer.member("model", model.id)
     }
 
-    static let properties = [
-        Schema.Property("id", .string, isRequired: true),
-        Schema.Property("object", .string, isRequired: true),
-        Schema.Property("created", .integer(0 ... .max), isRequired: true),
-        Schema.Property("model", .string, isRequired: true),
-    ]
+    /// The end of a stream: a last chunk with the token counts, if they are wanted, and OpenAI's mark.
+    func streamEnd(object: String, _ usage: Inference.Usage?) -> [UInt8] {
+        guard let usage else { return EventFrame.done }
+        let last = EventFrame.json { writer in
+            write(object: object, to: &writer)
+            writer.arrayMember("choices") { _ in }
+            usage.write(to: &writer)
+        }
+        return last + EventFrame.done
+    }
+
+    /// The schema of an answer.
+    /// - Parameters:
+    ///   - choice: what the answer's text is called.
+    ///   - reasons: why it may end.
+    static func schema(choice: Schema.Property, reasons: [String]) -> Schema {
+        let choices = Schema.object([
+            Schema.Property("index", .integer(0 ... .max), isRequired: true),
+            choice,
+            Schema.Property("logprobs", .anyObject),
+            Schema.Property("finish_reason", .choice(reasons), isRequired: true),
+        ])
+        return .object([
+            Schema.Property("id", .string, isRequired: true),
+            Schema.Property("object", .string, isRequired: true),
+            Schema.Property("created", .integer(0 ... .max), isRequired: true),
+            Schema.Property("model", .string, isRequired: true),
+            Schema.Property("choices", .array(choices, counts: 1 ... .max), isRequired: true),
+            Schema.Property("usage", Inference.Usage.schema, isRequired: true),
+        ])
+    }
 }
 
 /// One answer of a text completion as it adds up.

@@ -31,7 +31,7 @@ struct ChatChoice: Sendable {
     func writeMessage(id: String, to writer: inout JSONWriter) {
         writer.objectMember("message") { writer in
             writer.member("role", "assistant")
-            if text.isEmpty, !calls.isEmpty { writer.nullMember("content") } else { writer.member("content", text) }
+            writer.member("content", text.isEmpty && !calls.isEmpty ? nil : text)
             writer.nullMember("refusal")
             if !reasoning.isEmpty { writer.member("reasoning_content", reasoning) }
             guard !calls.isEmpty else { return }
@@ -79,23 +79,9 @@ struct ChatAnswer: Sendable {
         usage.write(to: &writer)
     }
 
-    static let schema = Schema.object(
-        AnswerHeader.properties + [
-            Schema.Property(
-                "choices",
-                .array(
-                    .object([
-                        Schema.Property("index", .integer(0 ... .max), isRequired: true),
-                        Schema.Property("message", .anyObject, isRequired: true),
-                        Schema.Property("logprobs", .anyObject),
-                        Schema.Property("finish_reason", .choice(["stop", "length", "tool_calls"]), isRequired: true),
-                    ]),
-                    counts: 1 ... .max
-                ),
-                isRequired: true
-            ),
-            Schema.Property("usage", Inference.Usage.schema, isRequired: true),
-        ]
+    static let schema = AnswerHeader.schema(
+        choice: Schema.Property("message", .anyObject, isRequired: true),
+        reasons: ["stop", "length", "tool_calls"]
     )
 }
 
@@ -158,13 +144,7 @@ struct ChatStream: StreamEncoder {
         switch event {
         case .piece(let choice, let piece): return bytes(for: piece, of: choice)
         case .finished(let usage):
-            guard includesUsage else { return EventFrame.done }
-            let last = EventFrame.json { writer in
-                header.write(object: "chat.completion.chunk", to: &writer)
-                writer.arrayMember("choices") { _ in }
-                usage.write(to: &writer)
-            }
-            return last + EventFrame.done
+            return header.streamEnd(object: "chat.completion.chunk", includesUsage ? usage : nil)
         }
     }
 
@@ -213,7 +193,7 @@ struct ChatStream: StreamEncoder {
                     writer.member("index", choice)
                     writer.objectMember("delta", delta)
                     ChatLogprobs.write(tokens.isEmpty ? nil : tokens, header.model.model.tokenizer, to: &writer)
-                    if let reason { writer.member("finish_reason", reason) } else { writer.nullMember("finish_reason") }
+                    writer.member("finish_reason", reason)
                 }
             }
             if includesUsage { writer.nullMember("usage") }

@@ -20,10 +20,7 @@ package struct ChatRequest: Sendable {
         includesUsage = try SamplingFields.includesUsage(fields)
         try Self.refuseUnenforced(fields)
         conversation = try Self.conversation(fields)
-        var request = InferenceRequest(prompts: [.conversation(conversation)])
-        request.sampling = try SamplingFields.parameters(fields)
-        request.choiceCount = fields.integer(SamplingFields.choiceCount) ?? 1
-        request.stop = fields.strings(SamplingFields.stop) ?? []
+        var request = try SamplingFields.request(prompts: [.conversation(conversation)], fields)
         request.maximumTokenCount = try Self.maximumTokenCount(fields)
         request.alternativeCount = try Self.alternativeCount(fields)
         inference = request

@@ -34,23 +34,9 @@ struct CompletionAnswer: Sendable {
         usage.write(to: &writer)
     }
 
-    static let schema = Schema.object(
-        AnswerHeader.properties + [
-            Schema.Property(
-                "choices",
-                .array(
-                    .object([
-                        Schema.Property("index", .integer(0 ... .max), isRequired: true),
-                        Schema.Property("text", .string, isRequired: true),
-                        Schema.Property("logprobs", .anyObject),
-                        Schema.Property("finish_reason", .choice(["stop", "length"]), isRequired: true),
-                    ]),
-                    counts: 1 ... .max
-                ),
-                isRequired: true
-            ),
-            Schema.Property("usage", Inference.Usage.schema, isRequired: true),
-        ]
+    static let schema = AnswerHeader.schema(
+        choice: Schema.Property("text", .string, isRequired: true),
+        reasons: ["stop", "length"]
     )
 }
 
@@ -136,13 +122,7 @@ struct CompletionStream: StreamEncoder {
             guard !piece.text.isEmpty || !tokens.isEmpty || reason != nil else { return [] }
             return chunk(choice, piece.text, tokens: tokens, reason: reason)
         case .finished(let usage):
-            guard includesUsage else { return EventFrame.done }
-            let last = EventFrame.json { writer in
-                header.write(object: "text_completion", to: &writer)
-                writer.arrayMember("choices") { _ in }
-                usage.write(to: &writer)
-            }
-            return last + EventFrame.done
+            return header.streamEnd(object: "text_completion", includesUsage ? usage : nil)
         }
     }
 
@@ -162,7 +142,7 @@ struct CompletionStream: StreamEncoder {
                         header.model.model.tokenizer,
                         to: &writer
                     )
-                    if let reason { writer.member("finish_reason", reason) } else { writer.nullMember("finish_reason") }
+                    writer.member("finish_reason", reason)
                 }
             }
             if includesUsage { writer.nullMember("usage") }

@@ -49,10 +49,7 @@ package struct CompletionRequest: Sendable {
         model = fields.string(SamplingFields.model)
         isStreamed = fields.bool(SamplingFields.stream) ?? false
         includesUsage = try SamplingFields.includesUsage(fields)
-        var request = InferenceRequest(prompts: try Self.prompts(fields))
-        request.sampling = try SamplingFields.parameters(fields)
-        request.choiceCount = fields.integer(SamplingFields.choiceCount) ?? 1
-        request.stop = fields.strings(SamplingFields.stop) ?? []
+        var request = try SamplingFields.request(prompts: Self.prompts(fields), fields)
         request.maximumTokenCount = fields.integer(CompletionFields.maxTokens) ?? CompletionFields.defaultTokenCount
         request.alternativeCount = fields.integer(CompletionFields.logprobs)
         request.echoesPrompt = fields.bool(CompletionFields.echo) ?? false

@@ -1,5 +1,11 @@
 import ApusFormats
 
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
 /// `/v1/embeddings`.
 enum Embeddings {
     static let input = Field(
@@ -43,7 +49,7 @@ enum Embeddings {
                         writer.member("object", "embedding")
                         writer.member("index", index)
                         if isPacked {
-                            writer.member("embedding", Base64.text(of: vector))
+                            writer.member("embedding", vector.base64)
                         } else {
                             writer.arrayMember("embedding") { writer in for x in vector { writer.value(Double(x)) } }
                         }
@@ -59,26 +65,9 @@ enum Embeddings {
     }
 }
 
-/// Base64 (RFC 4648, section 4).
-enum Base64 {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-
-    /// Floats as their little-endian bytes.
-    static func text(of vector: [Float]) -> String {
-        text(of: vector.flatMap { x in (0..<4).map { UInt8(truncatingIfNeeded: x.bitPattern >> (8 * $0)) } })
-    }
-
-    /// Bytes, padded.
-    static func text(of bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            let bits = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << (8 * UInt32(3 - group.count))
-            for place in 0..<4 {
-                let index = Int(bits >> (18 - 6 * UInt32(place)) & 63)
-                text.append(place <= group.count ? alphabet[index] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
+extension [Float] {
+    /// The little-endian bytes in base64.
+    fileprivate var base64: String {
+        Data(flatMap { x in (0..<4).map { UInt8(truncatingIfNeeded: x.bitPattern >> (8 * $0)) } }).base64EncodedString()
     }
 }

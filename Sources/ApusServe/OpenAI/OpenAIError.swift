@@ -15,8 +15,8 @@ enum OpenAIError {
         writer.objectMember("error") { writer in
             writer.member("message", error.message)
             writer.member("type", error.openAIType)
-            if let field = error.field { writer.member("param", field) } else { writer.nullMember("param") }
-            if let code = error.openAICode { writer.member("code", code) } else { writer.nullMember("code") }
+            writer.member("param", error.field)
+            writer.member("code", error.openAICode)
         }
     }
 

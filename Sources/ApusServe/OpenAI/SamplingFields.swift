@@ -91,8 +91,17 @@ enum SamplingFields {
 
     private static let defaults = SamplingParameters()
 
+    /// A request with what these fields say of it.
+    static func request(prompts: [InferenceRequest.Prompt], _ fields: FieldValues) throws -> InferenceRequest {
+        var request = InferenceRequest(prompts: prompts)
+        request.sampling = try parameters(fields)
+        request.choiceCount = fields.integer(choiceCount) ?? 1
+        request.stop = fields.strings(stop) ?? []
+        return request
+    }
+
     /// The parameters that the fields ask for; what is not given has Apus' defaults, which `apus run` has too.
-    static func parameters(_ fields: FieldValues) throws -> SamplingParameters {
+    private static func parameters(_ fields: FieldValues) throws -> SamplingParameters {
         var sampling = SamplingParameters()
         if let value = fields.float(temperature) { sampling.temperature = value }
         // Nothing is left of the least probability, so the likeliest token remains.

@@ -2,36 +2,30 @@ package import ApusFormats
 
 /// A field of a request's body.
 package struct Field: Sendable {
-    /// What a field does.
-    package enum Role: Sendable {
-        case used
-        /// It cannot change the answer: accepted, and named in a warning header.
-        case ignored
-    }
-
     package let name: String
     package let schema: Schema
     package let summary: String
     package let isRequired: Bool
-    package let role: Role
+    /// It cannot change the answer: accepted, and named in a warning header.
+    package let isIgnored: Bool
 
     package init(
         _ name: String,
         _ schema: Schema,
         _ summary: String,
         isRequired: Bool = false,
-        role: Role = .used
+        isIgnored: Bool = false
     ) {
         self.name = name
         self.schema = schema
         self.summary = summary
         self.isRequired = isRequired
-        self.role = role
+        self.isIgnored = isIgnored
     }
 
     /// A field that cannot change the answer.
     package static func ignored(_ name: String, _ schema: Schema, _ summary: String) -> Field {
-        Field(name, schema, summary, role: .ignored)
+        Field(name, schema, summary, isIgnored: true)
     }
 }
 
@@ -89,13 +83,6 @@ package struct FieldTable: Sendable {
             }
             writer.member("additionalProperties", false)
         }
-    }
-}
-
-extension Field {
-    fileprivate var isIgnored: Bool {
-        if case .ignored = role { return true }
-        return false
     }
 }
 

@@ -1,10 +1,8 @@
-package import ApusFormats
-
 extension JSONWriter {
-    /// Writes a member with a string.
-    package mutating func member(_ key: String, _ value: String) {
+    /// Writes a member with a string, or `null`.
+    package mutating func member(_ key: String, _ value: String?) {
         self.key(key)
-        self.value(value)
+        if let value { self.value(value) } else { null() }
     }
 
     /// Writes a member with an integer.
