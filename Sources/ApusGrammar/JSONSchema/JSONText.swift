@@ -32,7 +32,9 @@ struct JSONText {
         string = try builder.add("string", Self.quoted(.repetition(character, minimum: 0, maximum: nil)))
         integer = try builder.add("integer", Self.freeInteger(18))
         number = try builder.add("number", Self.freeNumber)
-        var (value, object, array) = (GrammarExpression.choice([]), GrammarExpression.text("{}"), GrammarExpression.text("[]"))
+        var (value, object, array) = (
+            GrammarExpression.choice([]), GrammarExpression.text("{}"), GrammarExpression.text("[]")
+        )
         let scalars = [string, number, Self.boolean, Self.null]
         for depth in 0...Self.freeDepth {
             if depth > 0 {
