@@ -135,7 +135,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusGrammarTests",
-            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -82,7 +82,12 @@ struct JSONText {
             .byte(UInt8(ascii: "1")...UInt8(ascii: "2")), .digits(2, 2),
         ])
         let most = GrammarExpression.sequence([.text("30"), .byte(UInt8(ascii: "0")...UInt8(ascii: "7"))])
-        let long = GrammarExpression.sequence([letter, sign, .choice([hundreds, most])])
+        let plus = GrammarExpression.optional(.text("+"))
+        // Small numbers become zero, which is no harm.
+        let exponent = GrammarExpression.choice([
+            .sequence([plus, .choice([hundreds, most])]), .sequence([.text("-"), .digits(3, 3)]),
+        ])
+        let long = GrammarExpression.sequence([letter, exponent])
         return .choice([
             .sequence([freeInteger(16), fraction, short]),
             .sequence([minus, nonzeroDigit, fraction, long]),
