@@ -54,6 +54,11 @@ let package = Package(
         ),
         // engine
         .target(name: "ApusChat", dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"], swiftSettings: strict),
+        .target(
+            name: "ApusGrammar",
+            dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"],
+            swiftSettings: strict
+        ),
         .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"], swiftSettings: strict),
         // face
         .target(
@@ -159,6 +164,11 @@ let package = Package(
         .testTarget(
             name: "ApusChatTests",
             dependencies: ["ApusChat", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusGrammarTests",
+            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore"],
             swiftSettings: strict
         ),
         .testTarget(
