@@ -2,7 +2,8 @@ package import ApusTokenizers
 
 /// The bytes of all tokens of a vocabulary as one tree, laid out depth first.
 ///
-/// A parser that cannot take a byte skips all tokens that go on like that. Made once for a model and shared.
+/// A parser that cannot take a byte skips all tokens that go on like that. A special token is its name behind a byte that
+/// no text has, so a grammar allows it where it names it and nowhere else. Made once for a model and shared.
 /// Thread-safe: immutable.
 package final class TokenTrie: Sendable {
     struct Node {
@@ -29,12 +30,15 @@ package final class TokenTrie: Sendable {
     /// Longer tokens are never offered.
     private static let longestToken = 1_024
 
-    /// Collects a vocabulary's tokens; markers are not text and stay outside.
+    /// What stands before the names of special tokens.
+    static let specialMark: UInt8 = 0xFF
+
+    /// Collects a vocabulary's tokens.
     package convenience init(_ tokenizer: Tokenizer) {
         let ids = 0..<Int32(truncatingIfNeeded: tokenizer.vocabularySize)
         let ends = tokenizer.endOfGeneration
         self.init(
-            tokens: ids.map { tokenizer.isSpecial($0) ? [] : tokenizer.token($0) },
+            tokens: ids.map { (tokenizer.isSpecial($0) ? [Self.specialMark] : []) + tokenizer.token($0) },
             endOfGeneration: ends
         )
     }

@@ -64,6 +64,6 @@ enum Models {
         writer.member("chat", model.chatTemplate != nil)
         writer.member("infill", served.fillsGaps)
         writer.member("tools", model.toolTemplate != nil)
-        writer.member("structured_output", false)
+        writer.member("structured_output", true)
     }
 }

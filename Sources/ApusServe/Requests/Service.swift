@@ -1,4 +1,5 @@
 import Apus
+import ApusChat
 import ApusCore
 import ApusEngine
 import ApusTokenizers
@@ -13,6 +14,7 @@ package final class Service: Sendable {
     private let preparation = WorkQueue("prepare")
     private let embedding = WorkQueue("embed")
     private let draining = CancellationFlag()
+    private let grammars = GrammarCache()
 
     package init(registry: ModelRegistry, admission: Admission) {
         self.registry = registry
@@ -46,13 +48,45 @@ package final class Service: Sendable {
         do {
             let prompts = try await preparation.run { try request.prompts.map { try served.prepare($0) } }
             let echoes = request.echoesPrompt ? request.prompts.map { $0.echo(served) } : []
-            return try Inference(served, prompts: prompts, request: request, echoes: echoes, observer: observer)
+            let constraint = try await constraint(
+                request,
+                on: served,
+                beginsThinking: prompts.contains(where: \.beginsThinking)
+            )
+            return try Inference(
+                served,
+                prompts: prompts,
+                request: request,
+                constraint: constraint,
+                echoes: echoes,
+                observer: observer
+            )
         } catch let error as ApusError {
             ticket.close()
             throw ServiceError(error, field: error.code == .invalidArgument ? nil : promptField)
         } catch {
             ticket.close()
             throw error
+        }
+    }
+
+    /// What keeps answers to a request's shape; nil where there is nothing to keep to.
+    private func constraint(
+        _ request: InferenceRequest,
+        on served: ServedModel,
+        beginsThinking: Bool
+    ) async throws -> (any TokenConstraint)? {
+        guard !request.shape.isAnything else { return nil }
+        let isConversation = request.prompts.contains { $0.isConversation }
+        let thoughts: Thoughts =
+            !isConversation ? .none : beginsThinking ? .begun : served.model.mayThink ? .possible : .none
+        return try await preparation.run { [grammars] in
+            do {
+                let format = served.model.toolCallFormat
+                return try served.model.constraint(grammars.grammar(request.shape, format: format, thoughts: thoughts))
+            } catch let error as ApusError {
+                throw ServiceError(error, field: request.shapeField)
+            }
         }
     }
 
