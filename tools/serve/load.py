@@ -19,16 +19,17 @@ import urllib.parse
 
 # Tokens that end an answer, and how many there are, by a part of the model file's name.
 MODELS = {"smollm2": ([0, 2], 49152), "qwen2.5": ([151643, 151645, 151662, 151663, 151664], 151936)}
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "load.c")
-PROGRAM = os.path.join(os.environ.get("APUS_PEERS", os.path.expanduser("~/.cache/apus-peers")), "load")
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+PROGRAMS = os.environ.get("APUS_PEERS", os.path.expanduser("~/.cache/apus-peers"))
 
 
-def compiled():
-    """The path of the native load program."""
-    if not os.path.exists(PROGRAM) or os.path.getmtime(PROGRAM) < os.path.getmtime(SOURCE):
-        os.makedirs(os.path.dirname(PROGRAM), exist_ok=True)
-        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", PROGRAM, SOURCE], check=True)
-    return PROGRAM
+def compiled(name):
+    """The path of a native program of this folder, `load` or `probe`."""
+    source, program = os.path.join(FOLDER, name + ".c"), os.path.join(PROGRAMS, name)
+    if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
+        os.makedirs(PROGRAMS, exist_ok=True)
+        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", program, source], check=True)
+    return program
 
 
 def facts(model):
@@ -62,7 +63,7 @@ def start(url, plan):
     file = tempfile.TemporaryFile("w+")
     file.writelines(plan)
     file.seek(0)
-    return subprocess.Popen([compiled(), address.hostname, str(address.port)], stdin=file, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([compiled("load"), address.hostname, str(address.port)], stdin=file, stdout=subprocess.PIPE, text=True)
 
 
 def finish(process):
