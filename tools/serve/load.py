@@ -77,6 +77,12 @@ def finish(process):
     return lines[:-1], lines[-1]["seconds"], lines[-1]["cpu_seconds"] / lines[-1]["seconds"]
 
 
+def run(url, plan):
+    """A load from its start to its end."""
+    requests, seconds, share = finish(start(url, plan))
+    return {"requests": requests, "seconds": seconds, "load_share_of_core": share}
+
+
 def percentile(values, share):
     values = sorted(values)
     return values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
@@ -94,7 +100,8 @@ def measure(url, model, streams, rounds, output=128, llama=False, prompts=(64, 5
     plan = [
         line(stream, body(rng, model, rng.randint(*prompts), output, llama)) for _ in range(rounds) for stream in range(streams)
     ]
-    requests, seconds, share = finish(start(url, plan))
+    result = run(url, plan)
+    requests = result.pop("requests")
     wrong = [request["tokens"] for request in requests if request["tokens"] != output]
     cached = sum(max(request["cached_tokens"], 0) for request in requests)
     if wrong or cached:
@@ -102,15 +109,13 @@ def measure(url, model, streams, rounds, output=128, llama=False, prompts=(64, 5
     between = gaps(requests)
     return {
         "streams": streams,
-        "tokens_per_second": sum(request["tokens"] for request in requests) / seconds,
+        "tokens_per_second": sum(request["tokens"] for request in requests) / result["seconds"],
         "first_token_ms": 1e3 * statistics.median(request["times"][0] - request["sent"] for request in requests),
         "gap_ms_median": 1e3 * statistics.median(between),
         "gap_ms_p95": 1e3 * percentile(between, 0.95),
         "decode_tokens_per_second": statistics.median(
             (request["tokens"] - 1) / (request["times"][-1] - request["times"][0]) for request in requests),
-        "seconds": seconds,
-        "load_share_of_core": share,
-    }
+    } | result
 
 
 def main():

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -49,6 +50,30 @@ def metrics(url):
     return sums
 
 
+def machine_seconds():
+    """Seconds that all cores together were busy, or taken by the hypervisor."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, soft, stolen = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + soft + stolen) / os.sysconf("SC_CLK_TCK")
+
+
+def undisturbed(server, run, limit=float(os.environ.get("QUIET", "0.1")), attempts=20):
+    """The result of `run`, whose key `seconds` says how long it took and `load_share_of_core` what the load took of it.
+
+    It is repeated while other programs or the hypervisor take more than `limit` of a core beside it; their share is added as
+    `others_share_of_core`.
+    """
+    for _ in range(attempts):
+        before = machine_seconds() - server.cpu_seconds()
+        result = run()
+        others = (machine_seconds() - server.cpu_seconds() - before) / result["seconds"] - result["load_share_of_core"]
+        if others <= limit:
+            return result | {"others_share_of_core": max(others, 0)}
+        print(f"bench-serve: other programs took {others:.2f} of a core; measuring again", file=sys.stderr, flush=True)
+        time.sleep(5)
+    raise SystemExit("the machine is too busy to measure: stop other programs")
+
+
 class Server:
     """A running server: its address `url` and its process id `pid`."""
 
@@ -73,6 +98,11 @@ class Server:
             get(self.url + "/health", timeout=5)
             return True
         return False
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self):
         with open(f"/proc/{self.pid}/statm") as file:

@@ -38,7 +38,7 @@ def served(path, requests, batching):
         plan.append(load.line(lane, load.body(rng, path, 1, output) | {"prompt": prompt}, start=at))
     with servers.Server(servers.apus(path, 640, REQUESTS, "--no-prefix-cache", "--batching", batching)) as server:
         load.measure(server.url, path, 1, 1, output=16)
-        done, _, _ = load.finish(load.start(server.url, plan))
+        done = servers.undisturbed(server, lambda: load.run(server.url, plan))["requests"]
     return [(r["tokens"], at, r["times"][0], r["done"]) for r, (at, _, _) in zip(done, requests)]
 
 

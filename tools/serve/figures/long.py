@@ -21,7 +21,8 @@ def measure(model, path, options):
         arrival = QUIET.get(model, 5)
         plan.append(load.line(STREAMS, load.body(rng, path, LENGTH, 1), start=arrival))
         with servers.Server(servers.apus(path, 8192, STREAMS + 1, "--no-prefix-cache")) as server:
-            requests, _, share = load.finish(load.start(server.url, plan))
+            result = servers.undisturbed(server, lambda: load.run(server.url, plan))
+        requests, share = result["requests"], result["load_share_of_core"]
         streams, (long,) = requests[:STREAMS], requests[STREAMS:]
         if any(stream["done"] >= 0 for stream in streams):
             raise SystemExit("a stream ended before the long prompt did")

@@ -22,7 +22,7 @@ def measure(model, path, options):
     for _ in range(options.runs):
         rates["bench"].append(benchmark(path))
         with servers.Server(servers.apus(path, 1024, 1, "--no-prefix-cache")) as server:
-            run = load.measure(server.url, path, 1, 4, prompts=(512, 512))
+            run = servers.undisturbed(server, lambda: load.measure(server.url, path, 1, 4, prompts=(512, 512)))
         rates["http"].append(run["decode_tokens_per_second"])
         shares.append(run["load_share_of_core"])
     middle = {name: statistics.median(values) for name, values in rates.items()}

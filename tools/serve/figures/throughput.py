@@ -9,7 +9,7 @@ CONTEXT = 704  # 512 tokens of prompt, 128 of answer, and whole blocks
 HEAD = """
 {}, 2 threads, {} runs in turn, {}; in brackets the slowest and fastest run
 
-| streams | apus tok/s | llama-server tok/s | ratio | first token: apus | llama-server | gap: apus | llama-server | load's share of a core |
+| streams | apus tok/s | llama-server tok/s | ratio | first token: apus | llama-server | gap: apus | llama-server | of a core: load, all else |
 |--:|--:|--:|--:|--:|--:|--:|--:|--:|"""
 
 
@@ -40,11 +40,13 @@ def measure(model, path, options):
                 with servers.Server(commands(path, streams)[name]) as server:
                     load.measure(server.url, path, 1, 1, output=16, llama=name == "llama")  # warm
                     repeated = max(rounds, 2) if streams == 1 else rounds
-                    found[name].append(load.measure(server.url, path, streams, repeated, llama=name == "llama"))
+                    found[name].append(servers.undisturbed(server, lambda: load.measure(
+                        server.url, path, streams, repeated, llama=name == "llama")))
         cells = [[spread(found[name], key, unit) if found[name] else "" for name in found]
                  for key, unit in (("tokens_per_second", 1), ("first_token_ms", 1000), ("gap_ms_median", 1))]
         middle = [statistics.median(run["tokens_per_second"] for run in found[name]) for name in chosen]
         ratio = f"{middle[0] / middle[1]:.2f}" if len(middle) == 2 else ""
-        share = max(run["load_share_of_core"] for name in chosen for run in found[name])
+        share, others = (max(run[key] for name in chosen for run in found[name])
+                         for key in ("load_share_of_core", "others_share_of_core"))
         print(f"| {streams} | {cells[0][0]} | {cells[0][1]} | {ratio} | {cells[1][0]} s | {cells[1][1]} s | "
-              f"{cells[2][0]} ms | {cells[2][1]} ms | {share:.3f} |", flush=True)
+              f"{cells[2][0]} ms | {cells[2][1]} ms | {share:.3f}, {others:.2f} |", flush=True)
