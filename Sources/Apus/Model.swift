@@ -38,6 +38,7 @@ public final class Model: Sendable {
     /// The file or folder it was loaded from.
     public let path: String
     let embedder: Embedder
+    let store: PrefixStore?
     private let trie = Mutex<TokenTrie?>(nil)
 
     /// Loads a model from a `.gguf` file (of a split model: the first part) or a folder with safetensors.
@@ -80,7 +81,8 @@ public final class Model: Sendable {
         let runner = try ModelRunner(model: loaded.model, sizes: loaded.plan.sizes, compute: loaded.compute)
         var configuration = options.engine
         configuration.chunkLength = options.chunkLength
-        engine = try Engine(runner: runner, configuration: configuration)
+        store = try loaded.prefixStore(for: runner, options: options)
+        engine = try Engine(runner: runner, configuration: configuration, store: store)
     }
 }
 

@@ -1,5 +1,5 @@
 public import ApusCore
-package import ApusEngine
+public import ApusEngine
 public import ApusTensor
 
 /// How a model is loaded.
@@ -22,6 +22,8 @@ public struct ModelOptions: Sendable {
     public var kvPositionCount: Int?
     /// How many requests of full length the KV cache holds, or as many as fit the memory.
     public var contextCount: Int
+    /// Where computed prompts outlive the model; nil keeps them in memory only.
+    public var prefixFolder: PrefixFolder?
     /// The most prompt tokens of a step.
     package var chunkLength: Int?
     /// How requests share the engine; its chunk length is the one above.
@@ -38,7 +40,8 @@ public struct ModelOptions: Sendable {
         quantization: ElementType? = nil,
         memoryLimit: Int? = nil,
         kvPositionCount: Int? = nil,
-        contextCount: Int = 1
+        contextCount: Int = 1,
+        prefixFolder: PrefixFolder? = nil
     ) {
         self.threadCount = threadCount
         self.contextLength = contextLength
@@ -47,5 +50,6 @@ public struct ModelOptions: Sendable {
         self.memoryLimit = memoryLimit
         self.kvPositionCount = kvPositionCount
         self.contextCount = contextCount
+        self.prefixFolder = prefixFolder
     }
 }

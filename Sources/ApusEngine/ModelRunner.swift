@@ -90,6 +90,9 @@ public final class ModelRunner: StepRunning {
     /// The most rows of logits a step may ask for.
     public var maximumLogitsRowCount: Int { step.logitsCapacity }
 
+    /// The pool's bytes, and what they hold.
+    package var blockMemory: KVBlockMemory { storage.memory }
+
     /// Bytes of keys and values that one more position adds, over all layers.
     package var keyValueByteCountPerPosition: Int { model.shape.keyValues.blockByteCount(kvType) / blockLength }
 

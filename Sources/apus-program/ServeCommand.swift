@@ -44,6 +44,10 @@ struct ServeCommand: AsyncParsableCommand {
     var batching = Batching.fused
     @Flag(inversion: .prefixedNo, help: "Compute what prompts have in common once.")
     var prefixCache = true
+    @Option(help: "A folder in which computed prompts outlive a restart (default: they are kept in memory only).")
+    var cacheDir: String?
+    @Option(help: "The most bytes of that folder (default: 4GB).")
+    var cacheSize: MemorySize?
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func validate() throws {
@@ -54,6 +58,12 @@ struct ServeCommand: AsyncParsableCommand {
         }
         guard (0...86_400).contains(drainSeconds) else {
             throw ValidationError("--drain-seconds: expected 0 to 86400, found \(drainSeconds)")
+        }
+        guard cacheDir != nil || cacheSize == nil else {
+            throw ValidationError("--cache-size is that of --cache-dir, which is missing")
+        }
+        guard cacheDir == nil || prefixCache else {
+            throw ValidationError("--cache-dir keeps what --no-prefix-cache forbids to keep: leave one of them out")
         }
         guard OriginPolicy.isLoopback(host: host) || apiKeyFile != nil else {
             throw ValidationError(
@@ -81,8 +91,13 @@ extension ServeCommand {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let logger = Logger(label: "apus")
         let keys = try apiKeyFile.map { path in try KeyFile(path: path) { logger.warning("\($0)") } }
+        let folder = try cacheDir.map { path in
+            try PrefixFolder(path: path, byteLimit: cacheSize?.byteCount ?? PrefixFolder.defaultByteLimit) {
+                logger.warning("\($0)")
+            }
+        }
         var served: [ServedModel] = []
-        for name in models { served.append(try await load(name, beside: served)) }
+        for name in models { served.append(try await load(name, beside: served, folder)) }
         let service = Service(registry: ModelRegistry(served), admission: Admission(limit: maxRequests))
         let policy = OriginPolicy(isLoopback: OriginPolicy.isLoopback(host: host), allowedOrigins: Set(corsOrigin))
         let server = Server(
@@ -97,10 +112,16 @@ extension ServeCommand {
         try await server.run { port in
             Terminal.note("apus: serving \(names) at http://\(host.contains(":") ? "[\(host)]" : host):\(port)\n")
         }
+        let end = service.drainStart.advanced(by: .seconds(max(1, drainSeconds)))
+        for model in served { model.model.finishSaving(within: max(.zero, ContinuousClock.now.duration(to: end))) }
     }
 
     /// Loads a model under the name it was asked for by.
-    private func load(_ name: String, beside others: [ServedModel]) async throws -> ServedModel {
+    private func load(
+        _ name: String,
+        beside others: [ServedModel],
+        _ folder: PrefixFolder?
+    ) async throws -> ServedModel {
         let id = Self.id(of: name)
         guard !others.contains(where: { $0.id == id }) else {
             throw ValidationError("two models would be called \(id)")
@@ -110,6 +131,7 @@ extension ServeCommand {
         options.contextCount = contexts
         options.engine.batching = batching
         options.engine.cachesPrefixes = prefixCache
+        options.prefixFolder = folder
         // So that a cancellation is felt and nobody waits long behind another's prompt.
         options.engine.maximumStepDuration = .milliseconds(250)
         // All models share one budget, the first ones first.

@@ -68,6 +68,26 @@ extension Metrics {
         EngineRow(name: "apus_last_step_seconds", kind: "gauge", help: "Duration of the last step.") {
             $0.lastStepDuration.seconds
         },
+        EngineRow(
+            name: "apus_cached_tokens_total",
+            kind: "counter",
+            help: "Tokens whose keys and values were there, in memory or on disk."
+        ) {
+            Double($0.cachedTokenCount)
+        },
+        EngineRow(
+            name: "apus_restored_tokens_total",
+            kind: "counter",
+            help: "Of these, tokens whose keys and values were read from disk."
+        ) {
+            Double($0.restoredTokenCount)
+        },
+        EngineRow(name: "apus_saved_kv_blocks_total", kind: "counter", help: "KV blocks written to disk.") {
+            Double($0.savedBlockCount)
+        },
+        EngineRow(name: "apus_saved_bytes_total", kind: "counter", help: "Bytes of KV blocks written to disk.") {
+            Double($0.savedByteCount)
+        },
         EngineRow(name: "apus_preemptions_total", kind: "counter", help: "Answers that gave their KV blocks back.") {
             Double($0.preemptionCount)
         },

@@ -3,6 +3,7 @@ import ApusChat
 import ApusCore
 import ApusEngine
 import ApusTokenizers
+import Synchronization
 
 /// What serves requests, whatever dialect and transport they came by: the models, and what bounds and counts their use.
 ///
@@ -13,7 +14,7 @@ package final class Service: Sendable {
     package let metrics = Metrics()
     private let preparation = WorkQueue("prepare")
     private let embedding = WorkQueue("embed")
-    private let draining = CancellationFlag()
+    private let draining = Mutex<ContinuousClock.Instant?>(nil)
     private let grammars = GrammarCache()
 
     package init(registry: ModelRegistry, admission: Admission) {
@@ -22,10 +23,13 @@ package final class Service: Sendable {
     }
 
     /// Whether new work is taken.
-    package var isReady: Bool { !draining.isSet }
+    package var isReady: Bool { draining.withLock { $0 == nil } }
+
+    /// When the service was told to take no new work; now if it wasn't.
+    package var drainStart: ContinuousClock.Instant { draining.withLock { $0 ?? .now } }
 
     /// Takes no new work from now on.
-    package func drain() { draining.set() }
+    package func drain() { draining.withLock { $0 = $0 ?? .now } }
 
     // MARK: Generation
 
