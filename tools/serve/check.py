@@ -390,6 +390,82 @@ def queue_limit():
         assert server.stop() == 0
 
 
+def resident(server):
+    """Bytes of the server that are in memory."""
+    with open(f"/proc/{server.process.pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def unloading():
+    """An idle model gives its memory back, and answers the same when it is loaded again."""
+    with start("--keep-alive", "1") as server:
+        ask = lambda: server.client().completions.create(model=NAME, prompt="The sea", max_tokens=20, seed=3).choices[0].text
+        texts, loaded, unloaded = [], [], []
+        for _ in range(3):
+            texts.append(ask())
+            loaded.append(resident(server))
+            until(lambda: server.metric("apus_model_loaded") == 0)
+            unloaded.append(resident(server))
+        assert len(set(texts)) == 1, texts
+        weights = int(re.search(r'apus_model_memory_bytes{model="[^"]*",part="weights"} (\d+)', server.get("/metrics")[2].decode())[1])
+        assert min(loaded) - max(unloaded) > weights, (loaded, unloaded, weights)
+        print(f"   resident: {loaded[-1] >> 20} MiB loaded, {unloaded[-1] >> 20} MiB unloaded")
+        assert json.loads(server.get("/v1/models")[2])["data"][0]["id"] == NAME
+        model = json.loads(server.get("/capabilities")[2])["models"][0]
+        assert model["loaded"] is False and model["context_length"] == 2048, model
+        assert len(json.loads(server.post("/tokenize", {"content": "a"})[2])["tokens"]) == 1
+        assert server.metric("apus_model_loads_total") >= 3 and server.stop() == 0
+
+
+def taking_turns():
+    """Two models that don't fit beside each other: a busy one finishes first, nobody is kept waiting forever, a client that
+    goes while it waits leaves nothing behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        other = os.path.join(folder, "other.gguf")
+        os.symlink(os.path.realpath(MODEL), other)
+        arguments = other, "--memory", "300MB", "--contexts", "1", "--max-requests", "2"
+        with start(*arguments) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+            assert [m.id for m in server.client().models.list()] == [NAME, "other"]
+            assert server.metric("apus_model_loaded") == 1
+            body = {"prompt": "The sea", "max_tokens": 20, "seed": 3}
+            own = json.loads(server.post("/v1/completions", body | {"model": NAME})[2])["choices"][0]["text"]
+            chunks = endless(server.client(), 1000)
+            next(chunks)
+            waiting = pool.submit(server.post, "/v1/completions", body | {"model": "other"})
+            until(lambda: server.metric("apus_answers_in_flight") == 2)
+            durations = []
+            for _ in range(20):
+                begin = time.time()
+                assert server.get("/health")[0] == 200
+                durations.append(time.time() - begin)
+            status, headers, _ = server.post("/v1/completions", body | {"model": NAME})
+            assert status == 429 and headers["retry-after"], status
+            assert not waiting.done()
+            assert [c.choices[0].finish_reason for c in chunks][-1] == "length"
+            status, _, answer = waiting.result()
+            assert status == 200 and json.loads(answer)["choices"][0]["text"] == own, answer
+            assert server.metric("apus_model_loaded") == 1
+            request = json.dumps(body | {"model": NAME}).encode()
+            with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                connection.sendall(head % len(request) + request)
+            server.idle()
+            status, _, answer = server.post("/v1/completions", body | {"model": NAME})
+            assert status == 200 and json.loads(answer)["choices"][0]["text"] == own, answer
+            print(f"   /health while one waits for memory: slowest {max(durations) * 1000:.1f} ms")
+            assert server.stop() == 0
+
+
+def plan_at_start():
+    """What the memory goes to is said before anything is loaded; what can't fit is refused with the numbers."""
+    with start("--memory", "1GB") as server:
+        text = "".join(server.lines)
+        assert "1.0 GB allowed, as asked for" in text or "1 GB allowed, as asked for" in text, text
+        assert text.index("KV cache") < text.index("loaded " + NAME), text
+    result = subprocess.run([PROGRAM, "serve", MODEL, "--memory", "90MB"], capture_output=True, text=True)
+    assert result.returncode == 1 and "weights" in result.stderr and "90.0 MB" in result.stderr, result
+
+
 def endless(client, tokens):
     return iter(
         client.completions.create(model=NAME, prompt="Count:", max_tokens=tokens, logit_bias=ENDLESS, stream=True)
@@ -420,13 +496,13 @@ def drain_ends():
         chunks = endless(client, 1900)
         next(chunks)
         server.process.send_signal(signal.SIGTERM)
-        start = time.time()
+        begin = time.time()
         try:
             for _ in chunks:
                 pass
         except Exception:
             server.process.wait(timeout=30)
-            assert time.time() - start < 10
+            assert time.time() - begin < 10
         else:
             raise AssertionError("the stream ended as if it were whole")
 
@@ -436,7 +512,9 @@ SHARED = [
     text_routes, errors, hostile_bodies, health_under_load, disconnects, keep_alive, bounds, origins, page, description,
     stages,
 ]
-OWN = [schema, keys, refusal_to_be_open, queue_limit, drain, drain_ends]
+OWN = [
+    schema, keys, refusal_to_be_open, queue_limit, unloading, taking_turns, plan_at_start, drain, drain_ends,
+]
 
 
 def main():

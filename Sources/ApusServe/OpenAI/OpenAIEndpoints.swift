@@ -62,7 +62,7 @@ package enum OpenAIEndpoints {
 
     private static func chat(_ call: Call) async throws -> Reply {
         let request = try ChatRequest(call.fields)
-        let served = try call.service.registry.model(named: request.model)
+        let served = try await call.model(named: request.model)
         let inference = try await call.service.start(
             request.inference,
             on: served,
@@ -94,7 +94,7 @@ package enum OpenAIEndpoints {
 
     private static func complete(_ call: Call) async throws -> Reply {
         let request = try CompletionRequest(call.fields)
-        let served = try call.service.registry.model(named: request.model)
+        let served = try await call.model(named: request.model)
         let inference = try await call.service.start(request.inference, on: served, for: call, promptField: "prompt")
         let header = AnswerHeader(prefix: "cmpl-", call: call, model: served)
         let hasLogprobs = request.inference.alternativeCount != nil

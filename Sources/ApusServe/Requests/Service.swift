@@ -31,6 +31,25 @@ package final class Service: Sendable {
     /// Takes no new work from now on.
     package func drain() { draining.withLock { $0 = $0 ?? .now } }
 
+    // MARK: Models
+
+    /// A model by name, loaded if need be; while a request waits for that, it counts as one that is under way.
+    /// - Throws: `ServiceError`: `unknownModel`, what `Admission` refuses, `failed` if it cannot be loaded.
+    func model(named name: String?, for caller: Caller) async throws -> ServedModel {
+        let number = try registry.number(of: name)
+        if let served = registry.loaded(number) { return served }
+        guard isReady else { throw ServiceError(.shuttingDown, "the server is shutting down") }
+        let ticket = try admission.admit(caller, sequenceCount: 1)
+        defer { ticket.close() }
+        do {
+            return try await registry.model(number)
+        } catch let error as ApusError {
+            // Where and how is for those who run the server: its log has it.
+            let id = registry.entries[number].id
+            throw ServiceError(.failed, "\(id) could not be loaded (\(error.code)); the server's log says why")
+        }
+    }
+
     // MARK: Generation
 
     /// Starts generating.
@@ -116,13 +135,12 @@ package final class Service: Sendable {
         guard isReady else { throw ServiceError(.shuttingDown, "the server is shutting down") }
         let ticket = try admission.admit(call.caller, sequenceCount: 1)
         defer { ticket.close() }
-        let model = served.model
         do {
             let tokens = try await preparation.run { try inputs.map { try served.prepare($0).tokens } }
             var vectors: [[Float]] = []
             // One at a time, so that another request's turn comes in between.
             for input in tokens {
-                vectors.append(try await embedding.run { try model.embedding(of: input).normalized })
+                vectors.append(try await embedding.run { try served.model.embedding(of: input).normalized })
             }
             let tokenCount = tokens.reduce(0) { $0 + $1.count }
             ticket.spend(tokenCount)
