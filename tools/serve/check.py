@@ -156,6 +156,52 @@ def completions(server):
     assert client.completions.create(model=NAME, prompt="a").usage.completion_tokens == 16
 
 
+def echoed_logprobs(server):
+    """A prompt's log probabilities are those that its tokens have when they are generated."""
+    client = server.client()
+    made = client.completions.create(model=NAME, prompt="The capital of France is", max_tokens=12, temperature=0, logprobs=3).choices[0]
+    ids = json.loads(server.post("/tokenize", {"content": "The capital of France is"})[2])["tokens"]
+    whole = ids + json.loads(server.post("/tokenize", {"content": made.text})[2])["tokens"]
+    for stream in (False, True):
+        answer = client.completions.create(
+            model=NAME, prompt=whole, max_tokens=1, temperature=0, logprobs=3, echo=True, stream=stream, n=2
+        )
+        choices = [c.choices[0] for c in answer if c.choices] if stream else answer.choices
+        echo = next(c.logprobs for c in choices if c.index == 1 and c.logprobs)
+        text = "The capital of France is" + made.text
+        assert echo.token_logprobs[0] is None and echo.top_logprobs[0] is None
+        assert "".join(echo.tokens[: len(whole)]) == text
+        assert all(text[o:].startswith(t) for o, t in zip(echo.text_offset, echo.tokens[: len(whole)]))
+        if len(whole) == len(ids) + 12:
+            assert echo.tokens[len(ids) : len(whole)] == made.logprobs.tokens
+            assert echo.token_logprobs[len(ids) : len(whole)] == made.logprobs.token_logprobs
+            assert echo.top_logprobs[len(ids) : len(whole)] == made.logprobs.top_logprobs
+        else:
+            print("   the answer's text has other tokens")
+    long = client.completions.create(model=NAME, prompt=[5] * 100 + whole, max_tokens=1, logprobs=0, echo=True).choices[0]
+    assert len(long.logprobs.tokens) == 101 + len(whole) and all(p <= 0 for p in long.logprobs.token_logprobs[1:])
+    refused(lambda: client.completions.create(model=NAME, prompt=[1] * 2100, max_tokens=1, logprobs=0, echo=True), 400, "prompt")
+
+
+def best_of(server):
+    client = server.client()
+    create = lambda **more: client.completions.create(
+        model=NAME, prompt=["Once", "The sea"], max_tokens=12, temperature=1.5, seed=4, **more
+    )
+    every = create(n=5, logprobs=0).choices
+    best = create(n=2, best_of=5, logprobs=0)
+    assert best.usage.completion_tokens == sum(len(c.logprobs.tokens) for c in every)
+    mean = lambda c: sum(c.logprobs.token_logprobs) / len(c.logprobs.token_logprobs)
+    for prompt in range(2):
+        wanted = sorted(every[prompt * 5 : prompt * 5 + 5], key=mean, reverse=True)[:2]
+        assert [c.text for c in best.choices[prompt * 2 : prompt * 2 + 2]] == [c.text for c in wanted]
+    plain = create(n=1, best_of=5)
+    assert [c.text for c in plain.choices] == [best.choices[0].text, best.choices[2].text]
+    assert plain.choices[0].logprobs is None
+    refused(lambda: create(n=2, best_of=1), 400, "best_of")
+    refused(lambda: create(n=1, best_of=2, stream=True), 400, "best_of")
+
+
 def cached_tokens(server):
     messages = [{"role": "user", "content": "Tell me about rivers. " * 40}]
     ask = lambda: server.client().chat.completions.create(model=NAME, messages=messages, max_tokens=4, temperature=0)
@@ -508,8 +554,8 @@ def drain_ends():
 
 
 SHARED = [
-    chat, stream, choices, logprobs, stop_strings, same_as_run, completions, cached_tokens, embeddings, models,
-    text_routes, errors, hostile_bodies, health_under_load, disconnects, keep_alive, bounds, origins, page, description,
+    chat, stream, choices, logprobs, stop_strings, same_as_run, completions, echoed_logprobs, best_of, cached_tokens, embeddings,
+    models, text_routes, errors, hostile_bodies, health_under_load, disconnects, keep_alive, bounds, origins, page, description,
     stages,
 ]
 OWN = [
