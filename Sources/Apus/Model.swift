@@ -53,7 +53,16 @@ public final class Model: Sendable {
         progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> Model {
         try Task.checkCancellation()
-        return try Model(LoadedModel(path: path, options: options, progress: progress), options: options)
+        return try Model(path: path, options: options, progress: progress)
+    }
+
+    /// Loads a model on the calling thread, as `load` does.
+    package convenience init(
+        path: String,
+        options: ModelOptions,
+        progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) throws {
+        try self.init(LoadedModel(path: path, options: options, progress: progress), options: options)
     }
 
     /// The vocabulary as grammars walk it; made when the first one is used.

@@ -32,6 +32,12 @@ public struct ModelOptions: Sendable {
     /// `memoryLimit`, or its default.
     package var effectiveMemoryLimit: Int { memoryLimit ?? HostMemory.limit / 5 * 4 }
 
+    /// Where `effectiveMemoryLimit` comes from, for people.
+    package var memoryLimitSource: String {
+        if memoryLimit != nil { return "as asked for" }
+        return HostMemory.isLimitedByControlGroup ? "80 % of the cgroup's limit" : "80 % of the machine's memory"
+    }
+
     /// Creates options.
     public init(
         threadCount: Int? = nil,

@@ -156,6 +156,52 @@ def completions(server):
     assert client.completions.create(model=NAME, prompt="a").usage.completion_tokens == 16
 
 
+def echoed_logprobs(server):
+    """A prompt's log probabilities are those that its tokens have when they are generated."""
+    client = server.client()
+    made = client.completions.create(model=NAME, prompt="The capital of France is", max_tokens=12, temperature=0, logprobs=3).choices[0]
+    ids = json.loads(server.post("/tokenize", {"content": "The capital of France is"})[2])["tokens"]
+    whole = ids + json.loads(server.post("/tokenize", {"content": made.text})[2])["tokens"]
+    for stream in (False, True):
+        answer = client.completions.create(
+            model=NAME, prompt=whole, max_tokens=1, temperature=0, logprobs=3, echo=True, stream=stream, n=2
+        )
+        choices = [c.choices[0] for c in answer if c.choices] if stream else answer.choices
+        echo = next(c.logprobs for c in choices if c.index == 1 and c.logprobs)
+        text = "The capital of France is" + made.text
+        assert echo.token_logprobs[0] is None and echo.top_logprobs[0] is None
+        assert "".join(echo.tokens[: len(whole)]) == text
+        assert all(text[o:].startswith(t) for o, t in zip(echo.text_offset, echo.tokens[: len(whole)]))
+        if len(whole) == len(ids) + 12:
+            assert echo.tokens[len(ids) : len(whole)] == made.logprobs.tokens
+            assert echo.token_logprobs[len(ids) : len(whole)] == made.logprobs.token_logprobs
+            assert echo.top_logprobs[len(ids) : len(whole)] == made.logprobs.top_logprobs
+        else:
+            print("   the answer's text has other tokens")
+    long = client.completions.create(model=NAME, prompt=[5] * 100 + whole, max_tokens=1, logprobs=0, echo=True).choices[0]
+    assert len(long.logprobs.tokens) == 101 + len(whole) and all(p <= 0 for p in long.logprobs.token_logprobs[1:])
+    refused(lambda: client.completions.create(model=NAME, prompt=[1] * 2100, max_tokens=1, logprobs=0, echo=True), 400, "prompt")
+
+
+def best_of(server):
+    client = server.client()
+    create = lambda **more: client.completions.create(
+        model=NAME, prompt=["Once", "The sea"], max_tokens=12, temperature=1.5, seed=4, **more
+    )
+    every = create(n=5, logprobs=0).choices
+    best = create(n=2, best_of=5, logprobs=0)
+    assert best.usage.completion_tokens == sum(len(c.logprobs.tokens) for c in every)
+    mean = lambda c: sum(c.logprobs.token_logprobs) / len(c.logprobs.token_logprobs)
+    for prompt in range(2):
+        wanted = sorted(every[prompt * 5 : prompt * 5 + 5], key=mean, reverse=True)[:2]
+        assert [c.text for c in best.choices[prompt * 2 : prompt * 2 + 2]] == [c.text for c in wanted]
+    plain = create(n=1, best_of=5)
+    assert [c.text for c in plain.choices] == [best.choices[0].text, best.choices[2].text]
+    assert plain.choices[0].logprobs is None
+    refused(lambda: create(n=2, best_of=1), 400, "best_of")
+    refused(lambda: create(n=1, best_of=2, stream=True), 400, "best_of")
+
+
 def cached_tokens(server):
     messages = [{"role": "user", "content": "Tell me about rivers. " * 40}]
     ask = lambda: server.client().chat.completions.create(model=NAME, messages=messages, max_tokens=4, temperature=0)
@@ -390,6 +436,82 @@ def queue_limit():
         assert server.stop() == 0
 
 
+def resident(server):
+    """Bytes of the server that are in memory."""
+    with open(f"/proc/{server.process.pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def unloading():
+    """An idle model gives its memory back, and answers the same when it is loaded again."""
+    with start("--keep-alive", "1") as server:
+        ask = lambda: server.client().completions.create(model=NAME, prompt="The sea", max_tokens=20, seed=3).choices[0].text
+        texts, loaded, unloaded = [], [], []
+        for _ in range(3):
+            texts.append(ask())
+            loaded.append(resident(server))
+            until(lambda: server.metric("apus_model_loaded") == 0)
+            unloaded.append(resident(server))
+        assert len(set(texts)) == 1, texts
+        weights = int(re.search(r'apus_model_memory_bytes{model="[^"]*",part="weights"} (\d+)', server.get("/metrics")[2].decode())[1])
+        assert min(loaded) - max(unloaded) > weights, (loaded, unloaded, weights)
+        print(f"   resident: {loaded[-1] >> 20} MiB loaded, {unloaded[-1] >> 20} MiB unloaded")
+        assert json.loads(server.get("/v1/models")[2])["data"][0]["id"] == NAME
+        model = json.loads(server.get("/capabilities")[2])["models"][0]
+        assert model["loaded"] is False and model["context_length"] == 2048, model
+        assert len(json.loads(server.post("/tokenize", {"content": "a"})[2])["tokens"]) == 1
+        assert server.metric("apus_model_loads_total") >= 3 and server.stop() == 0
+
+
+def taking_turns():
+    """Two models that don't fit beside each other: a busy one finishes first, nobody is kept waiting forever, a client that
+    goes while it waits leaves nothing behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        other = os.path.join(folder, "other.gguf")
+        os.symlink(os.path.realpath(MODEL), other)
+        arguments = other, "--memory", "300MB", "--contexts", "1", "--max-requests", "2"
+        with start(*arguments) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+            assert [m.id for m in server.client().models.list()] == [NAME, "other"]
+            assert server.metric("apus_model_loaded") == 1
+            body = {"prompt": "The sea", "max_tokens": 20, "seed": 3}
+            own = json.loads(server.post("/v1/completions", body | {"model": NAME})[2])["choices"][0]["text"]
+            chunks = endless(server.client(), 1000)
+            next(chunks)
+            waiting = pool.submit(server.post, "/v1/completions", body | {"model": "other"})
+            until(lambda: server.metric("apus_answers_in_flight") == 2)
+            durations = []
+            for _ in range(20):
+                begin = time.time()
+                assert server.get("/health")[0] == 200
+                durations.append(time.time() - begin)
+            status, headers, _ = server.post("/v1/completions", body | {"model": NAME})
+            assert status == 429 and headers["retry-after"], status
+            assert not waiting.done()
+            assert [c.choices[0].finish_reason for c in chunks][-1] == "length"
+            status, _, answer = waiting.result()
+            assert status == 200 and json.loads(answer)["choices"][0]["text"] == own, answer
+            assert server.metric("apus_model_loaded") == 1
+            request = json.dumps(body | {"model": NAME}).encode()
+            with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                connection.sendall(head % len(request) + request)
+            server.idle()
+            status, _, answer = server.post("/v1/completions", body | {"model": NAME})
+            assert status == 200 and json.loads(answer)["choices"][0]["text"] == own, answer
+            print(f"   /health while one waits for memory: slowest {max(durations) * 1000:.1f} ms")
+            assert server.stop() == 0
+
+
+def plan_at_start():
+    """What the memory goes to is said before anything is loaded; what can't fit is refused with the numbers."""
+    with start("--memory", "1GB") as server:
+        text = "".join(server.lines)
+        assert "1.0 GB allowed, as asked for" in text or "1 GB allowed, as asked for" in text, text
+        assert text.index("KV cache") < text.index("loaded " + NAME), text
+    result = subprocess.run([PROGRAM, "serve", MODEL, "--memory", "90MB"], capture_output=True, text=True)
+    assert result.returncode == 1 and "weights" in result.stderr and "90.0 MB" in result.stderr, result
+
+
 def endless(client, tokens):
     return iter(
         client.completions.create(model=NAME, prompt="Count:", max_tokens=tokens, logit_bias=ENDLESS, stream=True)
@@ -420,23 +542,25 @@ def drain_ends():
         chunks = endless(client, 1900)
         next(chunks)
         server.process.send_signal(signal.SIGTERM)
-        start = time.time()
+        begin = time.time()
         try:
             for _ in chunks:
                 pass
         except Exception:
             server.process.wait(timeout=30)
-            assert time.time() - start < 10
+            assert time.time() - begin < 10
         else:
             raise AssertionError("the stream ended as if it were whole")
 
 
 SHARED = [
-    chat, stream, choices, logprobs, stop_strings, same_as_run, completions, cached_tokens, embeddings, models,
-    text_routes, errors, hostile_bodies, health_under_load, disconnects, keep_alive, bounds, origins, page, description,
+    chat, stream, choices, logprobs, stop_strings, same_as_run, completions, echoed_logprobs, best_of, cached_tokens, embeddings,
+    models, text_routes, errors, hostile_bodies, health_under_load, disconnects, keep_alive, bounds, origins, page, description,
     stages,
 ]
-OWN = [schema, keys, refusal_to_be_open, queue_limit, drain, drain_ends]
+OWN = [
+    schema, keys, refusal_to_be_open, queue_limit, unloading, taking_turns, plan_at_start, drain, drain_ends,
+]
 
 
 def main():

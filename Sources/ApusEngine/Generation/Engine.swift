@@ -24,6 +24,8 @@ public final class Engine: Sendable {
     public let contextLength: Int
     /// Tokens in the vocabulary.
     public let vocabularySize: Int
+    /// When its thread has ended and its memory is free.
+    package let end = EngineEnd()
     private let inbox: EngineInbox
     private let board = StatisticsBoard()
     private let nextID = Atomic(0)
@@ -52,7 +54,7 @@ public final class Engine: Sendable {
             archive: store,
             board: board
         )
-        try EngineThread.start { Self.run(loop, inbox) }
+        try EngineThread.start(end: end) { Self.run(loop, inbox) }
     }
 
     /// What the engine has done up to its last step.

@@ -30,7 +30,7 @@ package struct Inference: Sendable {
 
     package let events: Events
     /// The prompts as they are echoed; empty without echo.
-    package let echoes: [String]
+    package let echoes: [Echo]
     /// Whether the model is already thinking where its answers begin.
     package let beginsThinking: Bool
     private let task: Task<Void, Never>
@@ -50,7 +50,7 @@ package struct Inference: Sendable {
         prompts: [ServedModel.PreparedPrompt],
         request: InferenceRequest,
         constraint: (any TokenConstraint)?,
-        echoes: [String],
+        echoes: [Echo],
         observer: InferenceObserver
     ) throws {
         var generations: [TextGeneration] = []

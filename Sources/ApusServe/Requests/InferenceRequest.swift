@@ -21,6 +21,8 @@ package struct InferenceRequest: Sendable {
     package var shapeField: String?
     /// Whether an answer begins with its prompt.
     package var echoesPrompt = false
+    /// Asks for log probabilities of the echoed prompt, with this many alternatives; nil asks for none.
+    package var echoAlternativeCount: Int?
 
     /// Something to continue.
     package enum Prompt: Sendable {

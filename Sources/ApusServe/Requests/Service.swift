@@ -31,6 +31,25 @@ package final class Service: Sendable {
     /// Takes no new work from now on.
     package func drain() { draining.withLock { $0 = $0 ?? .now } }
 
+    // MARK: Models
+
+    /// A model by name, loaded if need be; while a request waits for that, it counts as one that is under way.
+    /// - Throws: `ServiceError`: `unknownModel`, what `Admission` refuses, `failed` if it cannot be loaded.
+    func model(named name: String?, for caller: Caller) async throws -> ServedModel {
+        let number = try registry.number(of: name)
+        if let served = registry.loaded(number) { return served }
+        guard isReady else { throw ServiceError(.shuttingDown, "the server is shutting down") }
+        let ticket = try admission.admit(caller, sequenceCount: 1)
+        defer { ticket.close() }
+        do {
+            return try await registry.model(number)
+        } catch let error as ApusError {
+            // Where and how is for those who run the server: its log has it.
+            let id = registry.entries[number].id
+            throw ServiceError(.failed, "\(id) could not be loaded (\(error.code)); the server's log says why")
+        }
+    }
+
     // MARK: Generation
 
     /// Starts generating.
@@ -51,7 +70,7 @@ package final class Service: Sendable {
         let observer = InferenceObserver(metrics: metrics, ticket: ticket, arrival: call.arrival)
         do {
             let prompts = try await preparation.run { try request.prompts.map { try served.prepare($0) } }
-            let echoes = request.echoesPrompt ? request.prompts.map { $0.echo(served) } : []
+            let echoes = try await echoes(request, prompts.map(\.tokens), on: served)
             let constraint = try await constraint(
                 request,
                 on: served,
@@ -72,6 +91,25 @@ package final class Service: Sendable {
             ticket.close()
             throw error
         }
+    }
+
+    /// The prompts as their answers begin with them; none unless they are to.
+    private func echoes(_ request: InferenceRequest, _ prompts: [[Int32]], on served: ServedModel) async throws
+        -> [Echo]
+    {
+        guard request.echoesPrompt else { return [] }
+        var echoes = request.prompts.map { Echo($0, served) }
+        guard let alternativeCount = request.echoAlternativeCount else { return echoes }
+        // A prompt that does not fit is the engine's to refuse.
+        for (index, prompt) in prompts.enumerated() where prompt.count < served.model.engine.contextLength {
+            // One at a time, so that another request's turn comes in between.
+            echoes[index] = try await embedding.run { [echo = echoes[index]] in
+                var echo = echo
+                try echo.score(prompt, on: served, alternativeCount: alternativeCount)
+                return echo
+            }
+        }
+        return echoes
     }
 
     /// What keeps answers to a request's shape; nil where there is nothing to keep to.
@@ -116,13 +154,12 @@ package final class Service: Sendable {
         guard isReady else { throw ServiceError(.shuttingDown, "the server is shutting down") }
         let ticket = try admission.admit(call.caller, sequenceCount: 1)
         defer { ticket.close() }
-        let model = served.model
         do {
             let tokens = try await preparation.run { try inputs.map { try served.prepare($0).tokens } }
             var vectors: [[Float]] = []
             // One at a time, so that another request's turn comes in between.
             for input in tokens {
-                vectors.append(try await embedding.run { try model.embedding(of: input).normalized })
+                vectors.append(try await embedding.run { try served.model.embedding(of: input).normalized })
             }
             let tokenCount = tokens.reduce(0) { $0 + $1.count }
             ticket.spend(tokenCount)
@@ -138,17 +175,5 @@ extension [Float] {
     fileprivate var normalized: [Float] {
         let length = reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
         return length > 0 ? map { Float(Double($0) / length) } : self
-    }
-}
-
-extension InferenceRequest.Prompt {
-    /// The prompt as text.
-    fileprivate func echo(_ served: ServedModel) -> String {
-        switch self {
-        case .text(let text): text
-        case .tokens(let tokens): String(decoding: served.model.tokenizer.decode(tokens), as: UTF8.self)
-        case .infill(let prefix, _): prefix
-        case .conversation: ""
-        }
     }
 }
