@@ -93,7 +93,9 @@ package final class PrivateFolder: Sendable {
         return opened
     }
 
-    /// Writes a file in one step: readers see all of it or none. It is not forced to the disk.
+    /// Writes a file in one step: readers see all of it or none.
+    ///
+    /// It is not forced to the disk.
     /// - Parameter body: writes the content.
     /// - Throws: `ApusError` (`inputOutput`); nothing is left behind.
     package func write(_ name: String, _ body: (borrowing OpenFile) throws -> Void) throws {

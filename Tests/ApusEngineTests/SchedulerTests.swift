@@ -14,7 +14,8 @@ struct SchedulerHarness {
         blockLength: Int = 4,
         blockCount: Int = 16,
         cachesPrefixes: Bool = false,
-        batching: Batching = .fused
+        batching: Batching = .fused,
+        archive: (any BlockArchive)? = nil
     ) throws {
         scheduler = Scheduler(
             limits: try SchedulerLimits(
@@ -26,7 +27,8 @@ struct SchedulerHarness {
                 contextLength: 64,
                 cachesPrefixes: cachesPrefixes,
                 batching: batching
-            )
+            ),
+            archive: archive
         )
     }
 

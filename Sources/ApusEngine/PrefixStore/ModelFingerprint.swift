@@ -22,7 +22,9 @@ package struct ModelFingerprint: Hashable, Sendable {
     }
 
     /// The bits as 32 digits: the name of the model's folder.
-    package var text: String { BlockFile.hexadecimal(Checksum.scatter(high)) + BlockFile.hexadecimal(Checksum.scatter(low)) }
+    package var text: String {
+        BlockFile.hexadecimal(Checksum.scatter(high)) + BlockFile.hexadecimal(Checksum.scatter(low))
+    }
 
     /// The bits, as a file's head states them.
     package var words: [UInt64] { [Checksum.scatter(high), Checksum.scatter(low)] }

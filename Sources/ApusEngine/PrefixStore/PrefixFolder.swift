@@ -45,7 +45,10 @@ public final class PrefixFolder: Sendable {
         warn: @escaping @Sendable (String) -> Void = { _ in }
     ) throws {
         guard byteLimit > 0 else {
-            throw ApusError(.invalidArgument, "\(path): the size of the cache: expected 1 byte or more, found \(byteLimit)")
+            throw ApusError(
+                .invalidArgument,
+                "\(path): the size of the cache: expected 1 byte or more, found \(byteLimit)"
+            )
         }
         self.path = path
         self.byteLimit = byteLimit

@@ -347,8 +347,9 @@ package struct Scheduler {
         )
     }
 
-    /// Takes the blocks of a restoration that is over: the first `count` hold what they should and become known. Its
-    /// sequence goes on with computing the rest; if it has ended meanwhile, what was restored stays for others.
+    /// Takes the blocks of a restoration that is over: the first `count` hold what they should and become known.
+    ///
+    /// Its sequence goes on with computing the rest; if it has ended meanwhile, what was restored stays for others.
     package mutating func finishRestoring(id: Int, count: Int) {
         guard var restoration = restorations.removeValue(forKey: id) else { return }
         let sequence = restoration.sequence
@@ -380,7 +381,9 @@ package struct Scheduler {
             case .full: return
             case .done: break
             case .wanted:
-                if tokens.isEmpty { tokens = Array(sequence.tokens[..<(sequence.knownBlockCount * limits.blockLength)]) }
+                if tokens.isEmpty {
+                    tokens = Array(sequence.tokens[..<(sequence.knownBlockCount * limits.blockLength)])
+                }
                 let block = sequence.blocks[number]
                 cache.retain(block)
                 savingCount += 1
