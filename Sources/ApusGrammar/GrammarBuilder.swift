@@ -57,6 +57,7 @@ struct GrammarBuilder {
             starts: starts,
             root: root,
             isProductive: analysis.isProductive,
+            byteClasses: ByteClasses(nodes),
             limits: limits
         )
     }
