@@ -53,10 +53,14 @@ let package = Package(
             swiftSettings: strict
         ),
         // engine
-        .target(name: "ApusChat", dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"], swiftSettings: strict),
         .target(
             name: "ApusGrammar",
             dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "ApusChat",
+            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore"],
             swiftSettings: strict
         ),
         .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"], swiftSettings: strict),
@@ -64,8 +68,8 @@ let package = Package(
         .target(
             name: "Apus",
             dependencies: [
-                "ApusEngine", "ApusChat", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor", "ApusFormats",
-                "ApusCore",
+                "ApusEngine", "ApusChat", "ApusGrammar", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor",
+                "ApusFormats", "ApusCore",
             ],
             swiftSettings: strict
         ),
@@ -92,7 +96,7 @@ let package = Package(
         .target(
             name: "ApusServe",
             dependencies: [
-                "Apus", "ApusEngine", "ApusChat", "ApusTokenizers", "ApusFormats", "ApusCore",
+                "Apus", "ApusEngine", "ApusChat", "ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Serve"])),
                 .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Serve"])),
@@ -163,7 +167,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusChatTests",
-            dependencies: ["ApusChat", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            dependencies: [
+                "ApusChat", "ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport",
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -12,6 +12,7 @@ let fuzzTargets: [(name: String, modules: [Target.Dependency])] = [
     ("vocabulary", ["ApusTokenizers", "ApusFormats", "ApusCore"]),
     ("jinja", ["ApusChat", "ApusFormats", "ApusCore"]),
     ("detokenizer", ["ApusTokenizers", "ApusCore"]),
+    ("request", ["ApusServe", "ApusFormats", "ApusCore"]),
 ]
 
 let package = Package(
@@ -21,7 +22,31 @@ let package = Package(
         .target(name: "ApusCore"),
         .target(name: "ApusFormats", dependencies: ["ApusCore"]),
         .target(name: "ApusTokenizers", dependencies: ["ApusFormats", "ApusCore"]),
-        .target(name: "ApusChat", dependencies: ["ApusFormats", "ApusCore"]),
+        .target(name: "ApusGrammar", dependencies: ["ApusTokenizers", "ApusFormats", "ApusCore"]),
+        .target(name: "ApusChat", dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore"]),
+        .target(name: "CApusKernels", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "ApusTensor", dependencies: ["CApusKernels", "ApusCore"]),
+        .target(name: "ApusNN", dependencies: ["ApusTensor", "ApusCore"]),
+        .target(name: "ApusModels", dependencies: ["ApusNN", "ApusFormats", "ApusTensor", "ApusCore"]),
+        .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"]),
+        .target(
+            name: "Apus",
+            dependencies: [
+                "ApusEngine", "ApusChat", "ApusGrammar", "ApusModels", "ApusNN", "ApusTokenizers", "ApusTensor",
+                "ApusFormats", "ApusCore",
+            ]
+        ),
+        // Without what needs packages from elsewhere: the sockets, the hashes of keys, the page.
+        .target(
+            name: "ApusServe",
+            dependencies: [
+                "Apus", "ApusEngine", "ApusChat", "ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore",
+            ],
+            exclude: [
+                "HTTP", "Page", "Operations/API.swift", "Operations/KeyFile.swift", "Operations/KeyRing.swift",
+                "Operations/PageEndpoints.swift",
+            ]
+        ),
         .target(name: "FuzzSupport"),
     ]
         + fuzzTargets.map { target in
@@ -33,3 +58,8 @@ let package = Package(
         },
     swiftLanguageModes: [.v6]
 )
+
+// As the main package has them: what an import gives depends on it.
+for target in package.targets where target.type == .regular {
+    target.swiftSettings = [.enableUpcomingFeature("InternalImportsByDefault")]
+}

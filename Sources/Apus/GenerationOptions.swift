@@ -1,4 +1,5 @@
 public import ApusEngine
+public import ApusGrammar
 
 /// How a text is generated.
 ///
@@ -12,18 +13,22 @@ public struct GenerationOptions: Sendable {
     public var stop: [String]
     /// Asks for log probabilities, with this many alternatives; nil asks for none.
     public var alternativeCount: Int?
+    /// What the text must look like; nil for anything.
+    public var grammar: Grammar?
 
     /// Creates options.
     public init(
         sampling: SamplingParameters = SamplingParameters(),
         maximumTokenCount: Int? = nil,
         stop: [String] = [],
-        alternativeCount: Int? = nil
+        alternativeCount: Int? = nil,
+        grammar: Grammar? = nil
     ) {
         self.sampling = sampling
         self.maximumTokenCount = maximumTokenCount
         self.stop = stop
         self.alternativeCount = alternativeCount
+        self.grammar = grammar
     }
 
     /// Always the likeliest token.

@@ -21,6 +21,18 @@ public struct MemoryPlan: Sendable {
     /// All bytes of the plan.
     public var total: Int { weights + keyValues + buffers }
 
+    /// The parts, for people.
+    package var parts: [(name: String, text: String)] {
+        [
+            ("weights", ByteCount.text(weights)),
+            ("KV cache", "\(ByteCount.text(keyValues)) for \(kvPositionCount) positions"),
+            ("buffers", ByteCount.text(buffers)),
+        ]
+    }
+
+    /// The parts on one line.
+    package var partsText: String { parts.map { "\($0.name) \($0.text)" }.joined(separator: ", ") }
+
     package let sizes: ModelRunner.Sizes
 
     /// Plans a model.
@@ -55,8 +67,7 @@ public struct MemoryPlan: Sendable {
         guard total <= limit else {
             throw ApusError(
                 .outOfMemory,
-                "\(path): the model needs \(ByteCount.text(total)): weights \(ByteCount.text(weights)), KV cache "
-                    + "\(ByteCount.text(keyValues)) for \(kvPositionCount) positions, buffers \(ByteCount.text(buffers)); "
+                "\(path): the model needs \(ByteCount.text(total)): \(partsText); "
                     + "the limit is \(ByteCount.text(limit)): lower --context, use --kv q8_0, or raise --memory"
             )
         }

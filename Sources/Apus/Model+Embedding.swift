@@ -16,17 +16,31 @@ extension Model {
     /// The mean of a sequence's last hidden states.
     /// - Throws: as for text, and for tokens that are not in the vocabulary.
     package func embedding(of tokens: [Int32]) throws -> [Float] {
+        try check(tokens)
+        return try embedder.embedding(of: tokens)
+    }
+
+    /// How likely the model finds each token of a sequence after those before it, beginning with the second one.
+    /// - Parameters:
+    ///   - tokens: the sequence.
+    ///   - alternativeCount: how many of the likeliest tokens in each place are named.
+    /// - Throws: as for embeddings.
+    package func logprobs(of tokens: [Int32], alternativeCount: Int) throws -> [TokenLogprobs] {
+        try check(tokens)
+        return try embedder.logprobs(of: tokens, alternativeCount: alternativeCount)
+    }
+
+    private func check(_ tokens: [Int32]) throws {
         for token in tokens where !(0..<Int32(clamping: tokenizer.vocabularySize)).contains(token) {
             throw ApusError(
                 .invalidArgument,
-                "embedding: expected token ids of 0 to \(tokenizer.vocabularySize - 1), found \(token)"
+                "expected token ids of 0 to \(tokenizer.vocabularySize - 1), found \(token)"
             )
         }
-        return try embedder.embedding(of: tokens)
     }
 }
 
-/// Computes hidden states beside the engine, one text at a time.
+/// Computes hidden states and logits beside the engine, one text at a time.
 final class Embedder: Sendable {
     private let model: any LanguageModel
     private let compute: Mutex<Compute?>
@@ -43,17 +57,38 @@ final class Embedder: Sendable {
     }
 
     func embedding(of tokens: [Int32]) throws -> [Float] {
-        guard !tokens.isEmpty else { throw ApusError(.invalidArgument, "embedding: expected some text, found none") }
+        try withRunner(for: tokens, rowCount: options.chunkLength ?? 256) { $0.meanHiddenState(of: tokens) }
+    }
+
+    func logprobs(of tokens: [Int32], alternativeCount: Int) throws -> [TokenLogprobs] {
+        // Few rows: each has the logits of a whole vocabulary.
+        try withRunner(for: tokens, rowCount: 32) { runner in
+            var recorder = LogprobRecorder(alternativeCount: alternativeCount, vocabularySize: runner.vocabularySize)
+            var candidates = Candidates(vocabularySize: runner.vocabularySize)
+            var logprobs: [TokenLogprobs] = []
+            logprobs.reserveCapacity(tokens.count)
+            runner.forEachLogits(of: tokens.dropLast()) { index, logits in
+                recorder.read(logits.span, candidates: &candidates)
+                recorder.record(tokens[index + 1])
+                logprobs.append(recorder.recorded)
+            }
+            return logprobs
+        }
+    }
+
+    private func withRunner<Result: Sendable>(
+        for tokens: [Int32],
+        rowCount: Int,
+        _ body: @Sendable (ModelRunner) -> Result
+    ) throws -> Result {
+        guard !tokens.isEmpty else { throw ApusError(.invalidArgument, "expected some text, found none") }
         guard tokens.count <= contextLength else {
-            throw ApusError(
-                .contextFull,
-                "embedding: the text has \(tokens.count) tokens, the context \(contextLength)"
-            )
+            throw ApusError(.contextFull, "the text has \(tokens.count) tokens, the context \(contextLength)")
         }
         return try compute.withLock { held in
             let compute = try held ?? Compute(threadCount: threadCount)
             held = compute
-            let rows = min(tokens.count, options.chunkLength ?? 256)
+            let rows = min(tokens.count, rowCount)
             let runner = try ModelRunner(
                 model: model,
                 sizes: ModelRunner.Sizes(
@@ -65,7 +100,7 @@ final class Embedder: Sendable {
                 ),
                 compute: compute
             )
-            return runner.meanHiddenState(of: tokens)
+            return body(runner)
         }
     }
 }

@@ -1,6 +1,7 @@
 import ApusChat
 import ApusCore
 import ApusEngine
+package import ApusGrammar
 
 extension Model {
     /// Continues a text as it stands, without a chat template.
@@ -21,7 +22,8 @@ extension Model {
             sampling: options.sampling,
             maximumTokenCount: options.maximumTokenCount,
             endTokens: tokenizer.endOfGeneration,
-            alternativeCount: options.alternativeCount
+            alternativeCount: options.alternativeCount,
+            constraint: try options.grammar.map { try constraint($0) }
         )
         return try generate(request, stop: options.stop)
     }
@@ -37,6 +39,12 @@ extension Model {
             promptTokenCount: request.prompt.count,
             path: path
         )
+    }
+
+    /// What keeps an answer of this model to a grammar.
+    /// - Throws: `ApusError` (`unsupported`) for a grammar that is too ambiguous.
+    package func constraint(_ grammar: Grammar) throws -> GrammarConstraint {
+        GrammarConstraint(try GrammarMatcher(grammar.rules, tokenTrie))
     }
 
     /// Starts a conversation.

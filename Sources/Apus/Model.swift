@@ -1,10 +1,12 @@
 public import ApusChat
 import ApusCore
 public import ApusEngine
+import ApusGrammar
 import ApusModels
 package import ApusNN
 public import ApusTensor
 public import ApusTokenizers
+import Synchronization
 
 /// A loaded model: generates, chats, tokenizes, embeds.
 ///
@@ -23,6 +25,8 @@ public final class Model: Sendable {
     package let toolTemplate: ChatTemplate?
     /// How the model writes tool calls, as its template shows them.
     package let toolCallFormat: ToolCallFormat
+    /// Whether its template knows of thoughts before an answer.
+    package let mayThink: Bool
     /// What computes.
     public let engine: Engine
     /// Where the memory goes.
@@ -34,6 +38,8 @@ public final class Model: Sendable {
     /// The file or folder it was loaded from.
     public let path: String
     let embedder: Embedder
+    let store: PrefixStore?
+    private let trie = Mutex<TokenTrie?>(nil)
 
     /// Loads a model from a `.gguf` file (of a split model: the first part) or a folder with safetensors.
     /// - Parameters:
@@ -47,13 +53,33 @@ public final class Model: Sendable {
         progress: @escaping @Sendable (Double) -> Void = { _ in }
     ) async throws -> Model {
         try Task.checkCancellation()
-        return try Model(LoadedModel(path: path, options: options, progress: progress), options: options)
+        return try Model(path: path, options: options, progress: progress)
+    }
+
+    /// Loads a model on the calling thread, as `load` does.
+    package convenience init(
+        path: String,
+        options: ModelOptions,
+        progress: @escaping @Sendable (Double) -> Void = { _ in }
+    ) throws {
+        try self.init(LoadedModel(path: path, options: options, progress: progress), options: options)
+    }
+
+    /// The vocabulary as grammars walk it; made when the first one is used.
+    var tokenTrie: TokenTrie {
+        trie.withLock { trie in
+            let found = trie ?? TokenTrie(tokenizer)
+            trie = found
+            return found
+        }
     }
 
     private init(_ loaded: sending LoadedModel, options: ModelOptions) throws {
         path = loaded.file.path
         tokenizer = loaded.tokenizer
-        chatTemplate = try loaded.file.templateSource().map { try ChatTemplate(source: $0) }
+        let source = try loaded.file.templateSource()
+        chatTemplate = try source.map { try ChatTemplate(source: $0) }
+        mayThink = source?.contains("<think>") ?? false
         let toolSource = try loaded.file.templateSource(hasTools: true)
         toolTemplate = try toolSource.map { try ChatTemplate(source: $0) }
         toolCallFormat = ToolCallFormat(template: toolSource ?? "")
@@ -64,7 +90,8 @@ public final class Model: Sendable {
         let runner = try ModelRunner(model: loaded.model, sizes: loaded.plan.sizes, compute: loaded.compute)
         var configuration = options.engine
         configuration.chunkLength = options.chunkLength
-        engine = try Engine(runner: runner, configuration: configuration)
+        store = try loaded.prefixStore(for: runner, options: options)
+        engine = try Engine(runner: runner, configuration: configuration, store: store)
     }
 }
 

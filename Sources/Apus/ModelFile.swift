@@ -1,5 +1,5 @@
 import ApusChat
-import ApusCore
+package import ApusCore
 package import ApusFormats
 package import ApusModels
 package import ApusTokenizers
@@ -57,6 +57,17 @@ package struct ModelFile {
     package var licence: String? {
         guard case .gguf(let file) = source else { return nil }
         return try? file.metadata.stringIfPresent("general.license")
+    }
+
+    /// The mapped files that weights and configuration come from.
+    package var files: [MappedFile] {
+        get throws {
+            switch source {
+            case .gguf(let file): file.files
+            case .folder(let folder):
+                [try MappedFile(path: "\(folder.path)/config.json")] + (try folder.tensors().files)
+            }
+        }
     }
 
     /// Every tensor.

@@ -1,5 +1,5 @@
 public import ApusCore
-package import ApusEngine
+public import ApusEngine
 public import ApusTensor
 
 /// How a model is loaded.
@@ -22,6 +22,8 @@ public struct ModelOptions: Sendable {
     public var kvPositionCount: Int?
     /// How many requests of full length the KV cache holds, or as many as fit the memory.
     public var contextCount: Int
+    /// Where computed prompts outlive the model; nil keeps them in memory only.
+    public var prefixFolder: PrefixFolder?
     /// The most prompt tokens of a step.
     package var chunkLength: Int?
     /// How requests share the engine; its chunk length is the one above.
@@ -29,6 +31,12 @@ public struct ModelOptions: Sendable {
 
     /// `memoryLimit`, or its default.
     package var effectiveMemoryLimit: Int { memoryLimit ?? HostMemory.limit / 5 * 4 }
+
+    /// Where `effectiveMemoryLimit` comes from, for people.
+    package var memoryLimitSource: String {
+        if memoryLimit != nil { return "as asked for" }
+        return HostMemory.isLimitedByControlGroup ? "80 % of the cgroup's limit" : "80 % of the machine's memory"
+    }
 
     /// Creates options.
     public init(
@@ -38,7 +46,8 @@ public struct ModelOptions: Sendable {
         quantization: ElementType? = nil,
         memoryLimit: Int? = nil,
         kvPositionCount: Int? = nil,
-        contextCount: Int = 1
+        contextCount: Int = 1,
+        prefixFolder: PrefixFolder? = nil
     ) {
         self.threadCount = threadCount
         self.contextLength = contextLength
@@ -47,5 +56,6 @@ public struct ModelOptions: Sendable {
         self.memoryLimit = memoryLimit
         self.kvPositionCount = kvPositionCount
         self.contextCount = contextCount
+        self.prefixFolder = prefixFolder
     }
 }

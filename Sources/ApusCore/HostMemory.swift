@@ -7,9 +7,13 @@ import Darwin
 /// How much memory this process may use, and has used.
 public enum HostMemory {
     /// The lesser of the machine's memory and what the process's cgroups allow, in bytes.
-    public static var limit: Int {
-        let machine = Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
-        return min(machine, ControlGroups.current.memoryLimit ?? machine)
+    public static var limit: Int { min(machine, ControlGroups.current.memoryLimit ?? machine) }
+
+    /// Whether cgroups allow less than the machine has.
+    package static var isLimitedByControlGroup: Bool { limit < machine }
+
+    private static var machine: Int {
+        Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
     /// The most memory this process had resident so far, in bytes.

@@ -90,6 +90,9 @@ public final class ModelRunner: StepRunning {
     /// The most rows of logits a step may ask for.
     public var maximumLogitsRowCount: Int { step.logitsCapacity }
 
+    /// The pool's bytes, and what they hold.
+    package var blockMemory: KVBlockMemory { storage.memory }
+
     /// Bytes of keys and values that one more position adds, over all layers.
     package var keyValueByteCountPerPosition: Int { model.shape.keyValues.blockByteCount(kvType) / blockLength }
 
@@ -122,5 +125,27 @@ public final class ModelRunner: StepRunning {
             }
         }
         return sums.map { Float($0 / Double(tokens.count)) }
+    }
+
+    /// Calls `body` with the number of each token and the logits of what follows it, computed in steps of
+    /// `maximumLogitsRowCount` rows.
+    ///
+    /// Uses the pool's first blocks: for runners without a scheduler.
+    package func forEachLogits(of tokens: ArraySlice<Int32>, _ body: (Int, inout MutableSpan<Float>) -> Void) {
+        let rows = min(maximumRowCount, maximumLogitsRowCount)
+        var plan = StepPlan(rowCapacity: rows, sliceCapacity: 1, blockCapacity: blockCount)
+        let blocks = (0..<Int32(blockCount)).map { $0 }
+        for first in stride(from: tokens.startIndex, to: tokens.endIndex, by: rows) {
+            let chunk = tokens[first..<min(first + rows, tokens.endIndex)]
+            plan.removeAll()
+            plan.append(
+                tokens: chunk,
+                position: first - tokens.startIndex,
+                logitsCount: chunk.count,
+                blocks: blocks
+            )
+            run(plan)
+            for row in 0..<chunk.count { withLogits(row: row) { body(first + row, &$0) } }
+        }
     }
 }

@@ -39,6 +39,15 @@ public struct TensorInfo: Sendable {
     }
 }
 
+extension [FileBytes] {
+    /// The files the slices lie in, each once.
+    var files: [MappedFile] {
+        var files: [MappedFile] = []
+        for slice in self where files.last !== slice.file { files.append(slice.file) }
+        return files
+    }
+}
+
 extension TensorInfo {
     /// Refuses tensors that share bytes: a small file could otherwise claim any number of large tensors.
     static func checkDisjoint(_ tensors: [TensorInfo], path: String) throws {

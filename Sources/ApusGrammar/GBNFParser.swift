@@ -14,22 +14,31 @@ package struct GBNFParser {
     /// The rules of a grammar.
     /// - Throws: `ApusError` with code `invalidArgument` or `unsupported`, naming line and column.
     package static func parse(_ text: String, limits: GrammarLimits = GrammarLimits()) throws -> GrammarRules {
-        guard text.utf8.count <= limits.textByteCount else {
-            throw ApusError(
-                .invalidArgument,
-                "grammar: expected at most \(limits.textByteCount) bytes, found \(text.utf8.count)"
-            )
-        }
-        var parser = GBNFParser(text, limits)
-        return try parser.parse()
+        var builder = GrammarBuilder(limits: limits, source: "grammar")
+        let root = try builder.gbnf(text)
+        return try builder.grammar(root)
     }
 
-    private init(_ text: String, _ limits: GrammarLimits) {
+    private init(_ text: String, _ builder: GrammarBuilder) {
         self.text = Array(text.unicodeScalars)
-        builder = GrammarBuilder(limits: limits, source: "grammar")
+        self.builder = builder
     }
 
-    private mutating func parse() throws -> GrammarRules {
+    /// Adds the rules of a text to a grammar.
+    static func add(_ text: String, to builder: inout GrammarBuilder) throws -> GrammarExpression {
+        let limit = builder.limits.textByteCount
+        guard text.utf8.count <= limit else {
+            throw ApusError(.invalidArgument, "grammar: expected at most \(limit) bytes, found \(text.utf8.count)")
+        }
+        var parser = GBNFParser(text, builder)
+        let root = try parser.parse()
+        builder = parser.builder
+        return .rule(root)
+    }
+
+    /// Reads all rules.
+    /// - Returns: the one named root.
+    private mutating func parse() throws -> Int {
         skipSpace(acrossLines: true)
         while position < text.count {
             let name = try ruleName()
@@ -44,7 +53,7 @@ package struct GBNFParser {
             skipSpace(acrossLines: true)
         }
         guard let root = rules["root"] else { throw error("expected a rule named root, found none") }
-        return try builder.build(root: root)
+        return root
     }
 
     private mutating func rule(_ name: String) throws -> Int {

@@ -1,7 +1,7 @@
 import ApusCore
 
 /// Collects rules and lays them out as nodes.
-struct GrammarBuilder {
+package struct GrammarBuilder {
     private(set) var nodes: [GrammarNode] = [GrammarNode(kind: .end)]
     private(set) var starts: [Int32] = []
     private(set) var names: [String] = []
@@ -9,10 +9,17 @@ struct GrammarBuilder {
     /// What messages call the grammar.
     let source: String
 
+    /// The parts of JSON texts, once a schema has asked for them.
+    private var jsonText: JSONText?
+
     private static let end: Int32 = 0
     private static let undefined: Int32 = -1
 
-    init(limits: GrammarLimits, source: String) {
+    /// Starts without rules.
+    /// - Parameters:
+    ///   - limits: what the grammar may cost.
+    ///   - source: what messages call it.
+    package init(limits: GrammarLimits = GrammarLimits(), source: String) {
         self.limits = limits
         self.source = source
     }
@@ -31,10 +38,29 @@ struct GrammarBuilder {
         starts[rule] = try lay(expression, before: Self.end)
     }
 
-    mutating func add(_ name: String, _ expression: GrammarExpression) throws -> GrammarExpression {
+    /// Adds a rule.
+    /// - Returns: a call of it.
+    /// - Throws: `ApusError` (`invalidArgument`) if the grammar becomes too large.
+    package mutating func add(_ name: String, _ expression: GrammarExpression) throws -> GrammarExpression {
         let rule = try declare(name)
         try define(rule, as: expression)
         return .rule(rule)
+    }
+
+    /// The parts of JSON texts, whose rules exist once.
+    mutating func json() throws -> JSONText {
+        if let jsonText { return jsonText }
+        let made = try JSONText(&self)
+        jsonText = made
+        return made
+    }
+
+    /// The checked grammar of an expression.
+    /// - Throws: `ApusError` with code `invalidArgument` or `unsupported`.
+    package mutating func grammar(_ root: GrammarExpression) throws -> GrammarRules {
+        let rule = try declare("root")
+        try define(rule, as: root)
+        return try build(root: rule)
     }
 
     /// The checked grammar.

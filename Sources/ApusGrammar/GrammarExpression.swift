@@ -1,7 +1,7 @@
 /// A rule's right-hand side while a front end builds it.
 ///
 /// Front ends bound its depth, so that walking and freeing it need little machine stack.
-indirect enum GrammarExpression: Sendable {
+package indirect enum GrammarExpression: Sendable {
     /// One byte of a range.
     case byte(ClosedRange<UInt8>)
     /// These bytes in order; none at all is the empty text.
@@ -13,10 +13,12 @@ indirect enum GrammarExpression: Sendable {
     case repetition(GrammarExpression, minimum: Int, maximum: Int?)
     case rule(Int)
 
-    static let empty = literal([])
+    package static let empty = literal([])
 
-    static func text(_ text: String) -> GrammarExpression { .literal(Array(text.utf8)) }
-    static func optional(_ expression: GrammarExpression) -> GrammarExpression {
+    /// These characters.
+    package static func text(_ text: String) -> GrammarExpression { .literal(Array(text.utf8)) }
+    /// Once or not at all.
+    package static func optional(_ expression: GrammarExpression) -> GrammarExpression {
         .repetition(expression, minimum: 0, maximum: 1)
     }
     static func digits(_ minimum: Int, _ maximum: Int) -> GrammarExpression {

@@ -3,7 +3,7 @@ import ApusCore
 /// Follows a text token by token and says which tokens a grammar allows next.
 ///
 /// A value that belongs to one sequence; its tables grow with what it has seen, within the grammar's limits. The tokens
-/// that end a text are allowed exactly when it is complete, other markers never.
+/// that end a text are allowed exactly when it is complete.
 package struct GrammarMatcher: Sendable {
     private let trie: TokenTrie
     private var automaton: GrammarAutomaton

@@ -3,7 +3,8 @@ package import ApusTokenizers
 /// The bytes of all tokens of a vocabulary, arranged for masks.
 ///
 /// A parser that cannot take a byte skips all tokens that go on like that, and one that can take any plain character
-/// looks only at the other tokens. Made once for a model and shared. Thread-safe: immutable.
+/// looks only at the other tokens. A special token is its name behind a byte that no text has, so a grammar allows it
+/// where it names it and nowhere else. Made once for a model and shared. Thread-safe: immutable.
 package final class TokenTrie: Sendable {
     /// All tokens.
     let all: TokenTree
@@ -21,11 +22,14 @@ package final class TokenTrie: Sendable {
     /// Longer tokens are never offered.
     private static let longestToken = 1_024
 
-    /// Collects a vocabulary's tokens; markers are not text and stay outside.
+    /// What stands before the names of special tokens.
+    static let specialMark: UInt8 = 0xFF
+
+    /// Collects a vocabulary's tokens.
     package convenience init(_ tokenizer: Tokenizer) {
         let ids = 0..<Int32(truncatingIfNeeded: tokenizer.vocabularySize)
         self.init(
-            tokens: ids.map { tokenizer.isSpecial($0) ? [] : tokenizer.token($0) },
+            tokens: ids.map { (tokenizer.isSpecial($0) ? [Self.specialMark] : []) + tokenizer.token($0) },
             endOfGeneration: tokenizer.endOfGeneration
         )
     }

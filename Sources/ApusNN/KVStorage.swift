@@ -58,6 +58,8 @@ public final class BlockKVStorage: KVStorage {
         )
     }
 
+    /// The blocks' bytes.
+    package var memory: KVBlockMemory { blocks.memory }
     /// Positions a block holds.
     public var blockLength: Int { KVShape.blockLength }
     /// Blocks in the pool.

@@ -1,4 +1,3 @@
-import ApusCore
 import CApusKernels
 
 /// How keys and values are stored.
@@ -53,10 +52,9 @@ package final class KVBlocks {
     package let type: KVType
     package let blockCount: Int
 
-    private let memory: Arena
-    private let base: UnsafeMutableRawPointer
+    /// The blocks themselves.
+    package let memory: KVBlockMemory
     private let layerByteCount: Int
-    private let blockByteCount: Int
     // Of the step at hand.
     private let tables: Arena
     private let slices: UnsafeMutablePointer<apus_attention_slice>
@@ -85,13 +83,7 @@ package final class KVBlocks {
         self.blockCount = blockCount
         self.rowCapacity = rowCapacity
         layerByteCount = shape.layerByteCount(type)
-        blockByteCount = shape.blockByteCount(type)
-        let (bytes, overflow) = blockCount.multipliedReportingOverflow(by: blockByteCount)
-        guard !overflow else {
-            throw ApusError(.outOfMemory, "a KV cache of \(blockCount) blocks does not fit memory; lower --context")
-        }
-        memory = try Arena(name: "KV cache", byteCount: bytes)
-        base = memory.allocate(byteCount: bytes)
+        memory = try KVBlockMemory(blockCount: blockCount, blockByteCount: shape.blockByteCount(type))
         sliceCapacity = rowCapacity
         sliceBlockCapacity = blockCount + rowCapacity
         let partialBytes = Int(
@@ -130,7 +122,7 @@ package final class KVBlocks {
         let table = sliceBlocks + sliceBlockCount
         for (index, block) in blocks.enumerated() {
             precondition(block >= 0 && block < blockCount)
-            table[index] = UnsafeRawPointer(base + Int(block) * blockByteCount)
+            table[index] = UnsafeRawPointer(memory.base + Int(block) * memory.blockByteCount)
         }
         for row in 0..<count {
             positions[rowCount + row] = Int32(position + row)

@@ -12,6 +12,7 @@ struct ModelCard {
     private let metadata: [(key: String, value: String)]
     private let tensors: [TensorInfo]
     private let plan: Result<MemoryPlan, any Error>
+    private let limitSource: String
 
     init(_ model: ResolvedModel, options: ModelOptions) throws {
         let file = try ModelFile(path: model.path)
@@ -24,6 +25,7 @@ struct ModelCard {
         metadata = file.metadataTexts()
         tensors = try file.tensors()
         plan = Result { try facts.memoryPlan(options: options) }
+        limitSource = options.memoryLimitSource
     }
 
     /// The card for people.
@@ -32,10 +34,9 @@ struct ModelCard {
         switch plan {
         case .success(let plan):
             lines += "memory plan\n"
-            lines += "  weights         \(ByteCount.text(plan.weights))\n"
-            lines += "  KV cache        \(ByteCount.text(plan.keyValues)) for \(plan.kvPositionCount) positions\n"
-            lines += "  buffers         \(ByteCount.text(plan.buffers))\n"
-            lines += "  total           \(ByteCount.text(plan.total)) of \(ByteCount.text(plan.limit)) allowed\n"
+            for part in plan.parts { lines += "  \(part.name.padded(to: 16))\(part.text)\n" }
+            lines += "  total           \(ByteCount.text(plan.total)) of \(ByteCount.text(plan.limit)) allowed"
+            lines += ", \(limitSource)\n"
         case .failure(let error):
             lines += "memory plan       does not fit: \(error)\n"
         }

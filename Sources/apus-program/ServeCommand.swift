@@ -1,6 +1,6 @@
 public import Apus
 import ApusCore
-import ApusServe
+package import ApusServe
 import ApusStore
 public import ArgumentParser
 
@@ -38,12 +38,23 @@ struct ServeCommand: AsyncParsableCommand {
     var maxRequests = 256
     @Option(help: "How long running requests may go on after SIGTERM.")
     var drainSeconds = 30
+    @Option(
+        help: ArgumentHelp(
+            "How long a model stays loaded after its last request, such as 5m or 0; less if another needs its memory.",
+            valueName: "duration"
+        )
+    )
+    var keepAlive = KeepAlive.forever
     @Option(help: "How many requests of full length the KV cache has room for, or as many as fit the memory.")
     var contexts = 8
     @Option(help: "When requests may join those that are running; all but fused are for measurements.")
     var batching = Batching.fused
     @Flag(inversion: .prefixedNo, help: "Compute what prompts have in common once.")
     var prefixCache = true
+    @Option(help: "A folder in which computed prompts outlive a restart (default: they are kept in memory only).")
+    var cacheDir: String?
+    @Option(help: "The most bytes of that folder (default: 4GB).")
+    var cacheSize: MemorySize?
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
     func validate() throws {
@@ -54,6 +65,12 @@ struct ServeCommand: AsyncParsableCommand {
         }
         guard (0...86_400).contains(drainSeconds) else {
             throw ValidationError("--drain-seconds: expected 0 to 86400, found \(drainSeconds)")
+        }
+        guard cacheDir != nil || cacheSize == nil else {
+            throw ValidationError("--cache-size is that of --cache-dir, which is missing")
+        }
+        guard cacheDir == nil || prefixCache else {
+            throw ValidationError("--cache-dir keeps what --no-prefix-cache forbids to keep: leave one of them out")
         }
         guard OriginPolicy.isLoopback(host: host) || apiKeyFile != nil else {
             throw ValidationError(
@@ -73,17 +90,44 @@ struct ServeCommand: AsyncParsableCommand {
 
 extension Batching: ExpressibleByArgument {}
 
+extension KeepAlive: ExpressibleByArgument {
+    /// The duration of a text.
+    package init?(argument: String) { self.init(argument) }
+    /// How the default is shown.
+    package var defaultValueDescription: String { "forever" }
+}
+
 #if Serve
 import Logging
+import Synchronization
+
+/// Whether something has happened; set once, from any thread.
+private final class Latch: Sendable {
+    private let flag = Atomic(false)
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func set() { flag.store(true, ordering: .relaxed) }
+}
 
 extension ServeCommand {
     private func serve() async throws {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let logger = Logger(label: "apus")
         let keys = try apiKeyFile.map { path in try KeyFile(path: path) { logger.warning("\($0)") } }
-        var served: [ServedModel] = []
-        for name in models { served.append(try await load(name, beside: served)) }
-        let service = Service(registry: ModelRegistry(served), admission: Admission(limit: maxRequests))
+        let folder = try cacheDir.map { path in
+            try PrefixFolder(path: path, byteLimit: cacheSize?.byteCount ?? PrefixFolder.defaultByteLimit) {
+                logger.warning("\($0)")
+            }
+        }
+        let isServing = Latch()
+        let registry = ModelRegistry(
+            try await entries(folder, isServing),
+            byteLimit: model.options.effectiveMemoryLimit,
+            keepAlive: keepAlive
+        ) { logger.info("\($0)") }
+        Terminal.note(memoryText(registry.entries))
+        try await Terminal.cancellingOnInterrupt { try await registry.loadAtStart() }
+        isServing.set()
+        let service = Service(registry: registry, admission: Admission(limit: maxRequests))
         let policy = OriginPolicy(isLoopback: OriginPolicy.isLoopback(host: host), allowedOrigins: Set(corsOrigin))
         let server = Server(
             api: API(service: service, origins: policy, keys: keys),
@@ -93,31 +137,59 @@ extension ServeCommand {
         )
         // The first interrupt is the server's to hear, the second ends the program.
         Interrupts.first = {}
-        let (host, names) = (host, served.map(\.id).joined(separator: ", "))
+        let (host, names) = (host, registry.entries.map(\.id).joined(separator: ", "))
         try await server.run { port in
             Terminal.note("apus: serving \(names) at http://\(host.contains(":") ? "[\(host)]" : host):\(port)\n")
         }
+        registry.finishSaving(until: service.drainStart.advanced(by: .seconds(max(1, drainSeconds))))
     }
 
-    /// Loads a model under the name it was asked for by.
-    private func load(_ name: String, beside others: [ServedModel]) async throws -> ServedModel {
-        let id = Self.id(of: name)
-        guard !others.contains(where: { $0.id == id }) else {
-            throw ValidationError("two models would be called \(id)")
-        }
-        let path = try await ModelArgument.resolve(name, isOffline: offline).path
+    /// The models with their plans, which do not change while the server runs.
+    /// - Parameters:
+    ///   - folder: where computed prompts are kept.
+    ///   - isServing: whether progress is no longer drawn.
+    private func entries(_ folder: PrefixFolder?, _ isServing: Latch) async throws -> [ModelRegistry.Entry] {
         var options = model.options
         options.contextCount = contexts
         options.engine.batching = batching
         options.engine.cachesPrefixes = prefixCache
+        options.prefixFolder = folder
         // So that a cancellation is felt and nobody waits long behind another's prompt.
         options.engine.maximumStepDuration = .milliseconds(250)
-        // All models share one budget, the first ones first.
-        options.memoryLimit = others.reduce(options.effectiveMemoryLimit) { $0 - $1.model.memoryPlan.total }
-        let loaded = try await Terminal.cancellingOnInterrupt { [options] in
-            try await LoadingBar.load(path, options: options)
+        var named: [(id: String, path: String)] = []
+        for name in models {
+            let id = Self.id(of: name)
+            guard !named.contains(where: { $0.id == id }) else {
+                throw ValidationError("two models would be called \(id)")
+            }
+            named.append((id, try await ModelArgument.resolve(name, isOffline: offline).path))
         }
-        return ServedModel(id: id, model: loaded, created: WallClock.secondsSince1970)
+        let facts = try named.map { try ModelFacts(ModelFile(path: $0.path)) }
+        return zip(named, try MemoryPlan.sharing(facts, options: options)).map { model, plan in
+            var options = options
+            plan.fix(&options)
+            return ModelRegistry.Entry(id: model.id, plan: plan) { [options] in
+                defer { if !isServing.isSet { Terminal.showProgress() } }
+                let draw = LoadingBar.progress()
+                return try Model(path: model.path, options: options) { if !isServing.isSet { draw($0) } }
+            }
+        }
+    }
+
+    /// The plan of all models' memory.
+    private func memoryText(_ entries: [ModelRegistry.Entry]) -> String {
+        let options = model.options
+        let limit = ByteCount.text(options.effectiveMemoryLimit)
+        let width = entries.map(\.id.count).max() ?? 0
+        var text = "apus: memory: \(limit) allowed, \(options.memoryLimitSource)\n"
+        for entry in entries {
+            let total = ByteCount.text(entry.plan.total)
+            text += "  \(entry.id.padded(to: width + 1))\(total): \(entry.plan.partsText)\n"
+        }
+        if entries.count > 1, !MemoryPlan.fit(entries.map(\.plan), options.effectiveMemoryLimit) {
+            text += "  Not all fit at once: the one used longest ago makes room.\n"
+        }
+        return text
     }
 
     /// A model's name in requests: a catalogue name as it is, a file's or folder's without path and ending.

@@ -37,6 +37,45 @@ struct Collected {
         #expect(summary.timings.decode > .zero)
     }
 
+    /// Allows the token after the last one, up to a highest one; then nothing.
+    private struct Counting: TokenConstraint {
+        var next: Int32
+        let highest: Int32
+
+        mutating func mask(_ logits: inout MutableSpan<Float>) throws {
+            guard next <= highest else { throw ApusError(.unsupported, "grammar: it is over") }
+            for index in logits.indices where index != Int(next) { logits[index] = -.infinity }
+        }
+
+        mutating func accept(_ token: Int32) { next = token + 1 }
+    }
+
+    @Test(arguments: [0, 1.5]) func aConstraintRulesEveryChoice(temperature: Float) async throws {
+        let engine = try Engine(runner: StandInRunner())
+        let request = GenerationRequest(
+            prompt: prompt(1, length: 9),
+            sampling: SamplingParameters(temperature: temperature, repetitionPenalty: 1.3, logitBias: [3: 100]),
+            maximumTokenCount: 6,
+            alternativeCount: 2,
+            constraint: Counting(next: 10, highest: 49)
+        )
+        let (first, second) = (try engine.submit(request), try engine.submit(request))
+        #expect(try await Collected(first).tokens == [10, 11, 12, 13, 14, 15])
+        // The constraint is a value: the other answer had its own.
+        #expect(try await Collected(second).tokens == [10, 11, 12, 13, 14, 15])
+    }
+
+    @Test func aConstraintThatFailsEndsItsAnswerAlone() async throws {
+        let engine = try Engine(runner: StandInRunner())
+        var request = GenerationRequest(prompt: prompt(1, length: 9), sampling: .greedy, maximumTokenCount: 6)
+        let free = try engine.submit(request)
+        request.constraint = Counting(next: 10, highest: 12)
+        let bound = try engine.submit(request)
+        let error = await #expect(throws: ApusError.self) { try await Collected(bound) }
+        #expect(error?.message == "grammar: it is over")
+        #expect(try await Collected(free).tokens == StandInRunner.greedy(request.prompt, count: 6))
+    }
+
     @Test(arguments: [1, 2, 7, 32]) func sequencesTogetherEqualLoneRunsAtAnyChunkLength(chunk: Int) async throws {
         let configuration = EngineConfiguration(chunkLength: chunk, maximumSequenceCount: 5)
         let engine = try Engine(runner: StandInRunner(), configuration: configuration)

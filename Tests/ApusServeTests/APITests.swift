@@ -6,23 +6,23 @@ import Testing
 
 /// The API without a socket, on the default model.
 @Suite(.enabled(if: RealModel.smolLM2.isWanted)) struct APITests {
-    private static let loading = Task {
+    private static let loading = Result {
         let options = ModelOptions(contextLength: 1024, kvPositionCount: 8192)
-        let model = try await Model.load(RealModel.smolLM2.path, options: options)
-        let served = ServedModel(id: "smollm2", model: model, created: 1)
-        let service = Service(registry: ModelRegistry([served]), admission: Admission(limit: 64))
+        let entry = try ModelRegistry.Entry(id: "smollm2", path: RealModel.smolLM2.path, options: options)
+        let registry = ModelRegistry([entry], byteLimit: options.effectiveMemoryLimit)
+        let service = Service(registry: registry, admission: Admission(limit: 64))
         return API(service: service, origins: OriginPolicy(isLoopback: true))
     }
 
     private static var api: API {
-        get async throws { try await loading.value }
+        get throws { try loading.get() }
     }
 
     private static let hello = #""messages": [{"role": "user", "content": "Name three rivers."}], "max_tokens": 12"#
 
     /// The reply to a request.
     private static func reply(_ method: String, _ path: String, _ body: String = "") async throws -> Reply {
-        let api = try await api
+        let api = try api
         let (endpoint, parameter) = try api.endpoint(method: method, path: path)
         return try await api.reply(
             endpoint,
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test func aSeedGivesTheTokensOfALoneRun() async throws {
-        let model = try #require(try await Self.api.service.registry.models.first).model
+        let model = try await Self.api.service.registry.model(0).model
         var options = GenerationOptions(maximumTokenCount: 12)
         options.sampling.seed = 11
         let alone = try await model.chat(options: options).reply(to: "Name three rivers.")
@@ -192,7 +192,7 @@ import Testing
     }
 
     @Test func aRequestLetGoEndsAndFreesItsPlace() async throws {
-        let service = try await Self.api.service
+        let service = try Self.api.service
         let body = "{\"messages\": [{\"role\": \"user\", \"content\": \"Count to a thousand.\"}], \"stream\": true}"
         do {
             guard case .events(let inference, _) = try await Self.reply("POST", "/v1/chat/completions", body).body
@@ -204,7 +204,7 @@ import Testing
             inference.cancel()
         }
         while service.admission.count > 0 { await Task.yield() }
-        while try #require(service.registry.models.first).model.engine.statistics.runningCount > 0 {
+        while try #require(service.registry.reports.first?.model).engine.statistics.runningCount > 0 {
             await Task.yield()
         }
     }
@@ -217,7 +217,7 @@ import Testing
     @Test func theDescriptionNamesEveryFieldAndPath() async throws {
         let document = try await Self.json("GET", "/openapi.json")
         let paths = try document.member("paths").members()
-        for endpoint in try await Self.api.endpoints where endpoint.path != "/openapi.json" {
+        for endpoint in try Self.api.endpoints where endpoint.path != "/openapi.json" {
             guard !endpoint.path.hasPrefix("/page"), endpoint.path != "/" else { continue }
             let methods = try #require(paths[endpoint.path])
             let operation = try #require(try methods.memberIfPresent(endpoint.method.rawValue))
@@ -236,7 +236,7 @@ import Testing
         ("GET", "/v1/models/", 404), ("GET", "/Page/index.html", 404),
     ])
     func otherPathsAndMethodsAreRefused(method: String, path: String, status: Int) async throws {
-        let api = try await Self.api
+        let api = try Self.api
         let error = #expect(throws: ServiceError.self) { try api.endpoint(method: method, path: path) }
         #expect(error?.status == status)
     }

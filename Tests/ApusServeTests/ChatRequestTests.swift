@@ -44,10 +44,18 @@ struct ChatRequestTests {
         (#""top_logprobs": 3"#, "top_logprobs"), (#""logit_bias": {"x": 1}"#, "logit_bias"),
         (#""max_tokens": 1, "max_completion_tokens": 2"#, "max_tokens"), (#""max_tokens": 0"#, "max_tokens"),
         (#""stream_options": {"include_usage": true}"#, "stream_options"), (#""n": 0"#, "n"),
-        (#""response_format": {"type": "json_object"}"#, "response_format"), (#""temperature": 2.5"#, "temperature"),
-        (#""response_format": {"type": "json_schema", "json_schema": {"name": "x"}}"#, "response_format"),
+        (#""response_format": {"type": "json_schema"}"#, "response_format.json_schema"),
+        (
+            #""response_format": {"type": "json_schema", "json_schema": {"name": "x"}}"#,
+            "response_format.json_schema.schema"
+        ),
+        (#""response_format": {"type": "xml"}"#, "response_format.type"), (#""temperature": 2.5"#, "temperature"),
+        (#""response_format": {"type": "json_object"}, "grammar": "root ::= \"x\"""#, "grammar"),
         (#""tools": [], "tool_choice": "required""#, "tool_choice"), (#""tool_choice": "auto""#, "tool_choice"),
-        (#""tools": [{"type": "function", "function": {"name": "f", "strict": true}}]"#, "tools[0].function.strict"),
+        (
+            #""tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": {"type": "function", "function": {"name": "g"}}"#,
+            "tool_choice"
+        ),
         (#""functions": []"#, "functions"), (#""store": true"#, "store"),
         (#""reasoning_effort": "low""#, "reasoning_effort"),
         (#""chat_template_kwargs": {"messages": []}"#, "chat_template_kwargs"),
@@ -95,6 +103,34 @@ struct ChatRequestTests {
     func aBadMessageIsNamed(messages: String, field: String) throws {
         let error = #expect(throws: ServiceError.self) { try Self.conversation(messages) }
         #expect(error?.field == field, "\(error?.message ?? "")")
+    }
+
+    @Test func shapesAreRead() throws {
+        func shape(_ members: String) throws -> AnswerShape { try Self.request(members).inference.shape }
+        #expect(try shape("") == AnswerShape())
+        #expect(try shape(#""response_format": {"type": "text"}"#) == AnswerShape())
+        #expect(try shape(#""response_format": {"type": "json_object"}"#).content == .jsonObject)
+        #expect(try shape(#""grammar": "root ::= .""#).content == .gbnf("root ::= ."))
+        let schema =
+            #""response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "null"}}}"#
+        #expect(try shape(schema).content == .jsonSchema(#"{"type":"null"}"#))
+        let tools =
+            #""tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters": {}}}, "#
+            + #"{"type": "function", "function": {"name": "g"}}]"#
+        let functions = [
+            AnswerShape.Calls.Function(name: "f", parameters: "{}", isStrict: true),
+            AnswerShape.Calls.Function(name: "g", parameters: nil, isStrict: false),
+        ]
+        #expect(try shape(tools).calls == .init(functions: functions, isRequired: false, allowsMany: true))
+        #expect(try shape(tools + #", "tool_choice": "none""#).calls == nil)
+        #expect(
+            try shape(tools + #", "tool_choice": "required", "parallel_tool_calls": false"#).calls
+                == .init(functions: functions, isRequired: true, allowsMany: false)
+        )
+        #expect(
+            try shape(tools + #", "tool_choice": {"type": "function", "function": {"name": "g"}}"#).calls
+                == .init(functions: [functions[1]], isRequired: true, allowsMany: false)
+        )
     }
 
     @Test func toolsReachTheTemplateUnlessTheyAreNotToBeCalled() throws {

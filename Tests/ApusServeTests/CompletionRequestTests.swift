@@ -33,13 +33,22 @@ struct CompletionRequestTests {
     }
 
     @Test(arguments: [
-        (#""best_of": 2"#, "best_of"), (#""echo": true, "logprobs": 1"#, "echo"),
+        (#""best_of": 1, "n": 2"#, "best_of"), (#""best_of": 2, "stream": true"#, "best_of"),
+        (#""echo": true, "logprobs": 1, "suffix": "b""#, "echo"),
         (#""max_completion_tokens": 1"#, "max_completion_tokens"),
         (#""logprobs": true"#, "logprobs"),
     ])
     func whatIsNotDoneIsRefused(members: String, field: String) throws {
         let error = #expect(throws: ServiceError.self) { try Self.request(#"{"prompt": "a", \#(members)}"#) }
         #expect(error?.field == field)
+    }
+
+    @Test func theBestOfManyAreGiven() throws {
+        let request = try Self.request(#"{"prompt": "a", "best_of": 5, "n": 2}"#)
+        #expect(request.inference.choiceCount == 5 && request.givenCount == 2)
+        #expect(request.inference.alternativeCount == 0 && !request.hasLogprobs)
+        let same = try Self.request(#"{"prompt": "a", "best_of": 2, "n": 2, "stream": true}"#)
+        #expect(same.inference.choiceCount == 2 && same.inference.alternativeCount == nil)
     }
 
     @Test func aSuffixMakesAGap() throws {

@@ -25,7 +25,7 @@ struct KeyRingTests {
 
     @Test(arguments: [
         "", "# nothing", "sk-a a\nsk-b a", "sk-a\nsk-a", "sk-a concurrency=0", "sk-a concurrency=", "sk-a speed=1",
-        "sk-a a b", "sk-a concurrency=99999999999999999999",
+        "sk-a a b", "b sk-a=c", "sk-a concurrency=99999999999999999999",
     ])
     func aBadFileIsRefusedWithoutShowingKeys(text: String) throws {
         let error = #expect(throws: ApusError.self) { try KeyRing(parsing: text, path: "keys") }

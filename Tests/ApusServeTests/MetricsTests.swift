@@ -6,7 +6,7 @@ struct MetricsTests {
         let metrics = Metrics()
         for milliseconds in [1, 20, 20, 400] { metrics.observe(.firstToken, .milliseconds(milliseconds)) }
         metrics.countRequest(route: "/v1/models", status: 200, .milliseconds(20))
-        let text = metrics.text(engines: [], inFlightCount: 3)
+        let text = metrics.text(models: [], inFlightCount: 3)
         let lines = text.split(separator: "\n")
         #expect(lines.contains(#"apus_time_to_first_token_seconds_bucket{le="0.01"} 1"#))
         #expect(lines.contains(#"apus_time_to_first_token_seconds_bucket{le="0.05"} 3"#))
@@ -17,7 +17,7 @@ struct MetricsTests {
     }
 
     @Test func everyMetricIsExplained() {
-        let lines = Metrics().text(engines: [], inFlightCount: 0).split(separator: "\n")
+        let lines = Metrics().text(models: [], inFlightCount: 0).split(separator: "\n")
         for line in lines where !line.hasPrefix("#") {
             let name = line.prefix { $0 != "{" && $0 != " " }
             let family = ["_bucket", "_sum", "_count"].reduce(String(name)) { name, ending in

@@ -21,6 +21,8 @@ import urllib.request
 
 import openai
 
+from server import Server, until
+
 PROGRAM, MODEL = sys.argv[1:3]
 WANTED = sys.argv[3:]
 NAME = os.path.basename(MODEL)[: -len(".gguf")]
@@ -29,85 +31,8 @@ ENDLESS = {"0": -100, "2": -100}
 HELLO = [{"role": "user", "content": "Name three rivers."}]
 
 
-class Server:
-    """A running server."""
-
-    def __init__(self, *arguments, model=MODEL):
-        self.process = subprocess.Popen(
-            [PROGRAM, "serve", model, "--port", "0", "--context", "2048", *arguments],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines = []
-        self.port = None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if found := re.search(r"at http://\S*:(\d+)$", line):
-                self.port = int(found[1])
-                break
-        if self.port is None:
-            raise AssertionError("the server did not start: " + "".join(self.lines))
-        self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stderr), daemon=True)
-        self.reader.start()
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-    def client(self, key="any"):
-        return openai.OpenAI(base_url=self.url + "/v1", api_key=key, max_retries=0, timeout=120)
-
-    def get(self, path, headers={}, data=None, method=None):
-        """Status, headers and body of a request."""
-        request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.headers, error.read()
-
-    def post(self, path, body, headers={}):
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.get(path, {"content-type": "application/json", **headers}, data)
-
-    def raw(self, data, timeout=10, shut=False):
-        """What comes back for bytes as they are."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as connection:
-            answer = b""
-            try:
-                connection.sendall(data)
-                if shut:
-                    connection.shutdown(socket.SHUT_WR)
-                while part := connection.recv(65536):
-                    answer += part
-            except (TimeoutError, ConnectionError):
-                pass
-            return answer
-
-    def metric(self, name):
-        text = self.get("/metrics")[2].decode()
-        return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(rf"{name}[{{ ]", line))
-
-    def idle(self):
-        """Waits until nothing is under way."""
-        until(lambda: not self.metric("apus_answers_in_flight") and not self.metric("apus_engine_running"))
-
-    def stop(self, signal_number=signal.SIGTERM):
-        self.process.send_signal(signal_number)
-        return self.process.wait(timeout=60)
-
-
-def until(condition):
-    """Waits until something is so."""
-    deadline = time.time() + 60
-    while not condition():
-        assert time.time() < deadline, "waited for 60 seconds"
-        time.sleep(0.01)
+def start(*arguments, **options):
+    return Server(PROGRAM, MODEL, *arguments, **options)
 
 
 def refused(call, status, param=None, code=None):
@@ -231,6 +156,52 @@ def completions(server):
     assert client.completions.create(model=NAME, prompt="a").usage.completion_tokens == 16
 
 
+def echoed_logprobs(server):
+    """A prompt's log probabilities are those that its tokens have when they are generated."""
+    client = server.client()
+    made = client.completions.create(model=NAME, prompt="The capital of France is", max_tokens=12, temperature=0, logprobs=3).choices[0]
+    ids = json.loads(server.post("/tokenize", {"content": "The capital of France is"})[2])["tokens"]
+    whole = ids + json.loads(server.post("/tokenize", {"content": made.text})[2])["tokens"]
+    for stream in (False, True):
+        answer = client.completions.create(
+            model=NAME, prompt=whole, max_tokens=1, temperature=0, logprobs=3, echo=True, stream=stream, n=2
+        )
+        choices = [c.choices[0] for c in answer if c.choices] if stream else answer.choices
+        echo = next(c.logprobs for c in choices if c.index == 1 and c.logprobs)
+        text = "The capital of France is" + made.text
+        assert echo.token_logprobs[0] is None and echo.top_logprobs[0] is None
+        assert "".join(echo.tokens[: len(whole)]) == text
+        assert all(text[o:].startswith(t) for o, t in zip(echo.text_offset, echo.tokens[: len(whole)]))
+        if len(whole) == len(ids) + 12:
+            assert echo.tokens[len(ids) : len(whole)] == made.logprobs.tokens
+            assert echo.token_logprobs[len(ids) : len(whole)] == made.logprobs.token_logprobs
+            assert echo.top_logprobs[len(ids) : len(whole)] == made.logprobs.top_logprobs
+        else:
+            print("   the answer's text has other tokens")
+    long = client.completions.create(model=NAME, prompt=[5] * 100 + whole, max_tokens=1, logprobs=0, echo=True).choices[0]
+    assert len(long.logprobs.tokens) == 101 + len(whole) and all(p <= 0 for p in long.logprobs.token_logprobs[1:])
+    refused(lambda: client.completions.create(model=NAME, prompt=[1] * 2100, max_tokens=1, logprobs=0, echo=True), 400, "prompt")
+
+
+def best_of(server):
+    client = server.client()
+    create = lambda **more: client.completions.create(
+        model=NAME, prompt=["Once", "The sea"], max_tokens=12, temperature=1.5, seed=4, **more
+    )
+    every = create(n=5, logprobs=0).choices
+    best = create(n=2, best_of=5, logprobs=0)
+    assert best.usage.completion_tokens == sum(len(c.logprobs.tokens) for c in every)
+    mean = lambda c: sum(c.logprobs.token_logprobs) / len(c.logprobs.token_logprobs)
+    for prompt in range(2):
+        wanted = sorted(every[prompt * 5 : prompt * 5 + 5], key=mean, reverse=True)[:2]
+        assert [c.text for c in best.choices[prompt * 2 : prompt * 2 + 2]] == [c.text for c in wanted]
+    plain = create(n=1, best_of=5)
+    assert [c.text for c in plain.choices] == [best.choices[0].text, best.choices[2].text]
+    assert plain.choices[0].logprobs is None
+    refused(lambda: create(n=2, best_of=1), 400, "best_of")
+    refused(lambda: create(n=1, best_of=2, stream=True), 400, "best_of")
+
+
 def cached_tokens(server):
     messages = [{"role": "user", "content": "Tell me about rivers. " * 40}]
     ask = lambda: server.client().chat.completions.create(model=NAME, messages=messages, max_tokens=4, temperature=0)
@@ -276,7 +247,7 @@ def errors(server):
     refused(lambda: create(model=NAME, messages=[]), 400, "messages")
     refused(lambda: create(model=NAME, messages=HELLO, temperature=9), 400, "temperature")
     refused(lambda: create(model=NAME, messages=HELLO, extra_body={"tempreature": 1}), 400, "tempreature")
-    refused(lambda: create(model=NAME, messages=HELLO, response_format={"type": "json_object"}), 400, "response_format")
+    refused(lambda: create(model=NAME, messages=HELLO, response_format={"type": "xml"}), 400, "response_format.type")
     refused(lambda: create(model=NAME, messages=HELLO, logit_bias={"99999999": 1}), 400)
     long = [{"role": "user", "content": "word " * 5000}]
     error = refused(lambda: create(model=NAME, messages=long), 400, "messages", "context_length_exceeded")
@@ -387,8 +358,14 @@ def description(server):
     assert document["openapi"].startswith("3.1") and "/v1/chat/completions" in document["paths"]
 
 
-def schema(server):
+def schema():
     """What /openapi.json allows and forbids is answered as it says; nothing makes the server fail."""
+    # A short context, as most requests drawn ask for as many tokens as there is room for.
+    with start(context=256) as server:
+        conforms(server)
+
+
+def conforms(server):
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
     program = os.path.join(os.path.dirname(sys.executable), "schemathesis")
     result = subprocess.run(
@@ -416,7 +393,7 @@ def keys():
     with tempfile.NamedTemporaryFile("w", suffix=".keys") as file:
         file.write("sk-alice alice concurrency=1 tokens-per-minute=1000\nsk-bob bob tokens-per-minute=20\n")
         file.flush()
-        with Server("--api-key-file", file.name, "--cors-origin", "https://app.example") as server:
+        with start("--api-key-file", file.name, "--cors-origin", "https://app.example") as server:
             for path in ("/v1/models", "/metrics", "/openapi.json", "/capabilities"):
                 assert server.get(path)[0] == 401, path
             for path in ("/health", "/ready", "/", "/page.js"):
@@ -448,7 +425,7 @@ def refusal_to_be_open():
 
 def queue_limit():
     body = {"prompt": "Count:", "max_tokens": 400, "logit_bias": ENDLESS}
-    with Server("--max-requests", "2") as server:
+    with start("--max-requests", "2") as server:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             running = [pool.submit(server.post, "/v1/completions", body) for _ in range(2)]
             until(lambda: server.metric("apus_answers_in_flight") == 2)
@@ -459,6 +436,82 @@ def queue_limit():
         assert server.stop() == 0
 
 
+def resident(server):
+    """Bytes of the server that are in memory."""
+    with open(f"/proc/{server.process.pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def unloading():
+    """An idle model gives its memory back, and answers the same when it is loaded again."""
+    with start("--keep-alive", "1") as server:
+        ask = lambda: server.client().completions.create(model=NAME, prompt="The sea", max_tokens=20, seed=3).choices[0].text
+        texts, loaded, unloaded = [], [], []
+        for _ in range(3):
+            texts.append(ask())
+            loaded.append(resident(server))
+            until(lambda: server.metric("apus_model_loaded") == 0)
+            unloaded.append(resident(server))
+        assert len(set(texts)) == 1, texts
+        weights = int(re.search(r'apus_model_memory_bytes{model="[^"]*",part="weights"} (\d+)', server.get("/metrics")[2].decode())[1])
+        assert min(loaded) - max(unloaded) > weights, (loaded, unloaded, weights)
+        print(f"   resident: {loaded[-1] >> 20} MiB loaded, {unloaded[-1] >> 20} MiB unloaded")
+        assert json.loads(server.get("/v1/models")[2])["data"][0]["id"] == NAME
+        model = json.loads(server.get("/capabilities")[2])["models"][0]
+        assert model["loaded"] is False and model["context_length"] == 2048, model
+        assert len(json.loads(server.post("/tokenize", {"content": "a"})[2])["tokens"]) == 1
+        assert server.metric("apus_model_loads_total") >= 3 and server.stop() == 0
+
+
+def taking_turns():
+    """Two models that don't fit beside each other: a busy one finishes first, nobody is kept waiting forever, a client that
+    goes while it waits leaves nothing behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        other = os.path.join(folder, "other.gguf")
+        os.symlink(os.path.realpath(MODEL), other)
+        arguments = other, "--memory", "300MB", "--contexts", "1", "--max-requests", "2"
+        with start(*arguments) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+            assert [m.id for m in server.client().models.list()] == [NAME, "other"]
+            assert server.metric("apus_model_loaded") == 1
+            body = {"prompt": "The sea", "max_tokens": 20, "seed": 3}
+            own = json.loads(server.post("/v1/completions", body | {"model": NAME})[2])["choices"][0]["text"]
+            chunks = endless(server.client(), 1000)
+            next(chunks)
+            waiting = pool.submit(server.post, "/v1/completions", body | {"model": "other"})
+            until(lambda: server.metric("apus_answers_in_flight") == 2)
+            durations = []
+            for _ in range(20):
+                begin = time.time()
+                assert server.get("/health")[0] == 200
+                durations.append(time.time() - begin)
+            status, headers, _ = server.post("/v1/completions", body | {"model": NAME})
+            assert status == 429 and headers["retry-after"], status
+            assert not waiting.done()
+            assert [c.choices[0].finish_reason for c in chunks][-1] == "length"
+            status, _, answer = waiting.result()
+            assert status == 200 and json.loads(answer)["choices"][0]["text"] == own, answer
+            assert server.metric("apus_model_loaded") == 1
+            request = json.dumps(body | {"model": NAME}).encode()
+            with socket.create_connection(("127.0.0.1", server.port)) as connection:
+                head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+                connection.sendall(head % len(request) + request)
+            server.idle()
+            status, _, answer = server.post("/v1/completions", body | {"model": NAME})
+            assert status == 200 and json.loads(answer)["choices"][0]["text"] == own, answer
+            print(f"   /health while one waits for memory: slowest {max(durations) * 1000:.1f} ms")
+            assert server.stop() == 0
+
+
+def plan_at_start():
+    """What the memory goes to is said before anything is loaded; what can't fit is refused with the numbers."""
+    with start("--memory", "1GB") as server:
+        text = "".join(server.lines)
+        assert "1.0 GB allowed, as asked for" in text or "1 GB allowed, as asked for" in text, text
+        assert text.index("KV cache") < text.index("loaded " + NAME), text
+    result = subprocess.run([PROGRAM, "serve", MODEL, "--memory", "90MB"], capture_output=True, text=True)
+    assert result.returncode == 1 and "weights" in result.stderr and "90.0 MB" in result.stderr, result
+
+
 def endless(client, tokens):
     return iter(
         client.completions.create(model=NAME, prompt="Count:", max_tokens=tokens, logit_bias=ENDLESS, stream=True)
@@ -467,7 +520,7 @@ def endless(client, tokens):
 
 def drain():
     """SIGTERM lets a running request finish, and takes no other."""
-    with Server("--drain-seconds", "60") as server:
+    with start("--drain-seconds", "60") as server:
         client = server.client()
         chunks = endless(client, 300)
         next(chunks)
@@ -484,28 +537,30 @@ def drain():
 
 def drain_ends():
     """What is not done in time is cut off, and the client can tell."""
-    with Server("--drain-seconds", "1") as server:
+    with start("--drain-seconds", "1") as server:
         client = server.client()
         chunks = endless(client, 1900)
         next(chunks)
         server.process.send_signal(signal.SIGTERM)
-        start = time.time()
+        begin = time.time()
         try:
             for _ in chunks:
                 pass
         except Exception:
             server.process.wait(timeout=30)
-            assert time.time() - start < 10
+            assert time.time() - begin < 10
         else:
             raise AssertionError("the stream ended as if it were whole")
 
 
 SHARED = [
-    chat, stream, choices, logprobs, stop_strings, same_as_run, completions, cached_tokens, embeddings, models,
-    text_routes, errors, hostile_bodies, health_under_load, disconnects, keep_alive, bounds, origins, page, description,
-    schema, stages,
+    chat, stream, choices, logprobs, stop_strings, same_as_run, completions, echoed_logprobs, best_of, cached_tokens, embeddings,
+    models, text_routes, errors, hostile_bodies, health_under_load, disconnects, keep_alive, bounds, origins, page, description,
+    stages,
 ]
-OWN = [keys, refusal_to_be_open, queue_limit, drain, drain_ends]
+OWN = [
+    schema, keys, refusal_to_be_open, queue_limit, unloading, taking_turns, plan_at_start, drain, drain_ends,
+]
 
 
 def main():
@@ -522,7 +577,7 @@ def main():
             failed.append(check.__name__)
             print(f"FAILED {check.__name__}:\n{traceback.format_exc()}", flush=True)
 
-    with Server() as server:
+    with start() as server:
         for check in SHARED:
             run(check, server)
         code = server.stop()

@@ -24,8 +24,8 @@ package struct AnswerParser: Sendable {
     private let allowsManyCalls: Bool
     private var state: State
     private var held: [UInt8] = []
-    /// How much of `held` has been searched for what ends the state.
-    private var searched = 0
+    /// How far `held` has been searched for what ends a call.
+    private var scan = StringScan()
     private var callCount = 0
 
     /// Creates a parser.
@@ -90,10 +90,8 @@ package struct AnswerParser: Sendable {
             return true
         case .call:
             guard let marker = format?.closing else { return false }
-            guard let range = held[...].firstRange(of: marker, from: searched) else {
-                searched = max(0, held.count - marker.utf8.count + 1)
-                return false
-            }
+            // Within a string of the arguments it closes nothing.
+            guard let range = held[...].firstRange(of: marker, outsideStrings: &scan) else { return false }
             let body = held[..<range.lowerBound]
             let calls = calls(in: body)
             emitCalls(opening + held[..<range.upperBound], calls, &parts)
@@ -163,13 +161,13 @@ package struct AnswerParser: Sendable {
 
     private mutating func drop(_ count: Int) {
         held.removeFirst(count)
-        searched = 0
+        scan = StringScan()
     }
 }
 
 extension ToolCallFormat {
-    /// What a call begins with.
-    fileprivate var opening: String? {
+    /// What a call begins with; nil where an answer with calls is nothing else.
+    var opening: String? {
         switch self {
         case .tagged: "<tool_call>"
         case .mistral: "[TOOL_CALLS]"

@@ -22,22 +22,25 @@ extension ToolCall {
         }
         let call = member(json, "tool_call", "function").flatMap { $0.kind == .object ? $0 : nil } ?? json
         guard let name = try? member(call, "name")?.string(), !name.isEmpty else { return nil }
-        self.name = name
         guard let value = member(call, "arguments", "parameters") else {
-            arguments = "{}"
+            self.init(name: name, arguments: "{}")
             return
         }
         if value.kind == .string, let text = try? value.string() {
             guard let inner = try? JSONValue(parsing: Array(text.utf8), name: "arguments"), inner.kind == .object else {
                 return nil
             }
-            arguments = text
+            self.init(name: name, arguments: text)
         } else {
             guard value.kind == .object else { return nil }
-            var writer = JSONWriter(.compact)
-            writer.value(value)
-            arguments = writer.text
+            self.init(name: name, arguments: value)
         }
+    }
+
+    private init(name: String, arguments: JSONValue) {
+        var writer = JSONWriter(.compact)
+        writer.value(arguments)
+        self.init(name: name, arguments: writer.text)
     }
 
     /// The calls behind `[TOOL_CALLS]`; nil if they are none.
@@ -47,11 +50,9 @@ extension ToolCall {
         for part in bytes.split(separator: "[TOOL_CALLS]") {
             guard let mark = part.firstRange(of: "[ARGS]", from: part.startIndex) else { return nil }
             let name = String(decoding: part[..<mark.lowerBound].trimmed, as: UTF8.self)
-            let arguments = part[mark.upperBound...].trimmed
-            guard !name.isEmpty, (try? JSONValue(parsing: Array(arguments), name: "arguments"))?.kind == .object else {
-                return nil
-            }
-            calls.append(ToolCall(name: name, arguments: String(decoding: arguments, as: UTF8.self)))
+            let arguments = try? JSONValue(parsing: Array(part[mark.upperBound...]), name: "arguments")
+            guard !name.isEmpty, let arguments, arguments.kind == .object else { return nil }
+            calls.append(ToolCall(name: name, arguments: arguments))
         }
         return calls.isEmpty ? nil : calls
     }
@@ -63,11 +64,30 @@ extension ToolCall {
         let body = text.starts(with: tag) ? text.dropFirst(tag.count) : text
         if let calls = calls(in: body) { return calls }
         var all: [ToolCall] = []
-        for part in body.split(separator: UInt8(ascii: ";")) {
+        for part in body.split(separator: ";") {
             guard let calls = calls(in: part) else { return nil }
             all += calls
         }
         return all.isEmpty ? nil : all
+    }
+}
+
+/// How far a JSON text has been read, and whether that is within a string.
+struct StringScan: Sendable {
+    private(set) var offset = 0
+    private(set) var isInString = false
+    private var isEscaped = false
+
+    /// Goes on over one byte.
+    mutating func take(_ byte: UInt8) {
+        offset += 1
+        if isEscaped {
+            isEscaped = false
+        } else if byte == UInt8(ascii: "\"") {
+            isInString.toggle()
+        } else {
+            isEscaped = isInString && byte == UInt8(ascii: "\\")
+        }
     }
 }
 
@@ -76,6 +96,19 @@ extension ArraySlice<UInt8> {
     var trimmed: ArraySlice<UInt8> {
         let isSpace: (UInt8) -> Bool = { $0 == 0x20 || (0x09...0x0D).contains($0) }
         return drop(while: isSpace).reversed().drop(while: isSpace).reversed()[...]
+    }
+
+    /// Where `text` first stands outside the strings of a JSON text, from where the scan is on; the scan goes up to it.
+    func firstRange(of text: String, outsideStrings scan: inout StringScan) -> Range<Int>? {
+        let pattern = Array(text.utf8)
+        while startIndex + scan.offset + pattern.count <= endIndex {
+            let index = startIndex + scan.offset
+            if !scan.isInString, self[index..<index + pattern.count].elementsEqual(pattern) {
+                return index..<index + pattern.count
+            }
+            scan.take(self[index])
+        }
+        return nil
     }
 
     /// Where `text` first stands at or after `start`.
@@ -92,16 +125,17 @@ extension ArraySlice<UInt8> {
         return nil
     }
 
-    /// The parts between occurrences of `text`, empty ones left out.
+    /// The parts between occurrences of `text` outside strings, empty ones left out.
     func split(separator text: String) -> [ArraySlice<UInt8>] {
         var parts: [ArraySlice<UInt8>] = []
-        var start = startIndex
-        while let range = firstRange(of: text, from: start) {
-            parts.append(self[start..<range.lowerBound])
-            start = range.upperBound
+        var rest = self
+        var scan = StringScan()
+        while let range = rest.firstRange(of: text, outsideStrings: &scan) {
+            parts.append(rest[..<range.lowerBound])
+            rest = rest[range.upperBound...]
+            scan = StringScan()
         }
-        parts.append(self[start...])
-        return parts.filter { !$0.trimmed.isEmpty }
+        return (parts + [rest]).filter { !$0.trimmed.isEmpty }
     }
 
     /// How many bytes at the end may be the beginning of `text`.

@@ -9,6 +9,9 @@ final class ActiveGeneration {
     let sequence: SequenceState
     let seed: UInt64
     private var sampler: TokenSampler
+    private var constraint: (any TokenConstraint)?
+    /// What the constraint says is wrong.
+    private var failure: (any Error)?
     private var recorder: LogprobRecorder?
     private let stream: Stream.Continuation
 
@@ -30,19 +33,27 @@ final class ActiveGeneration {
             prompt: request.request.prompt,
             tokenLimit: tokenLimit
         )
+        constraint = request.request.constraint
         recorder = request.request.alternativeCount.map {
             LogprobRecorder(alternativeCount: $0, vocabularySize: vocabularySize)
         }
     }
 
-    /// Chooses the token that follows the sequence's known ones; nil if the logits are not numbers.
+    /// Chooses the token that follows the sequence's known ones; nil if the logits are not numbers or the constraint fails.
     func sample(_ logits: inout MutableSpan<Float>, _ candidates: inout Candidates) -> Int32? {
         recorder?.read(logits.span, candidates: &candidates)
-        let token = sampler.sample(&logits, index: sequence.generatedCount, candidates: &candidates)
-        guard let token else { return nil }
-        sampler.accept(token)
-        recorder?.record(token)
-        return token
+        do {
+            try constraint?.mask(&logits)
+            let token = sampler.sample(&logits, index: sequence.generatedCount, candidates: &candidates)
+            guard let token else { return nil }
+            try constraint?.accept(token)
+            sampler.accept(token)
+            recorder?.record(token)
+            return token
+        } catch {
+            failure = error
+            return nil
+        }
     }
 
     /// Notes that a step with this sequence begins.
@@ -72,13 +83,13 @@ final class ActiveGeneration {
     func finish(_ now: ContinuousClock.Instant) {
         let reason = sequence.finishReason ?? .cancelled
         stream.yield(.finished(summary(reason, now)))
-        stream.finish(throwing: reason == .error ? Self.notNumbers : nil)
+        stream.finish(throwing: reason == .error ? failure ?? Self.notNumbers : nil)
     }
 
     private static let notNumbers = ApusError(
         .malformedFile,
-        "logits: expected finite numbers, found NaN, an infinity or nothing but forbidden tokens: check the file's weights "
-            + "and the logit bias"
+        "logits: expected finite numbers, found NaN, an infinity or nothing but forbidden tokens: check the file's weights, "
+            + "the logit bias and the grammar"
     )
 
     /// Tokens of the prompt that did not have to be computed; a preempted sequence may find some of its answer, too.

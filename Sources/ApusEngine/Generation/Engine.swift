@@ -24,25 +24,37 @@ public final class Engine: Sendable {
     public let contextLength: Int
     /// Tokens in the vocabulary.
     public let vocabularySize: Int
+    /// When its thread has ended and its memory is free.
+    package let end = EngineEnd()
     private let inbox: EngineInbox
     private let board = StatisticsBoard()
     private let nextID = Atomic(0)
 
     /// Starts an engine; the runner belongs to its thread from now on.
+    /// - Parameters:
+    ///   - runner: what computes.
+    ///   - configuration: how requests share it.
+    ///   - store: where full blocks of the runner's outlive it.
     /// - Throws: `ApusError`: `invalidArgument` for a size outside its range, `outOfMemory` without a thread.
-    package init(runner: sending any StepRunning, configuration: EngineConfiguration = EngineConfiguration()) throws {
+    package init(
+        runner: sending any StepRunning,
+        configuration: EngineConfiguration = EngineConfiguration(),
+        store: PrefixStore? = nil
+    ) throws {
         let limits = try configuration.limits(for: runner)
         contextLength = limits.maximumTokenCount
         vocabularySize = runner.vocabularySize
         let inbox = EngineInbox()
         self.inbox = inbox
+        store?.connect { inbox.send(.stored($0)) }
         let loop = StepLoop(
             runner: runner,
             limits: limits,
             maximumStepDuration: configuration.maximumStepDuration,
+            archive: store,
             board: board
         )
-        try EngineThread.start { Self.run(loop, inbox) }
+        try EngineThread.start(end: end) { Self.run(loop, inbox) }
     }
 
     /// What the engine has done up to its last step.
@@ -72,6 +84,8 @@ public final class Engine: Sendable {
                 switch message {
                 case .submit(let request): loop.add(request)
                 case .cancel(let id): loop.cancel(id: id)
+                case .stored(.restored(let id, let count)): loop.finishRestoring(id: id, count: count)
+                case .stored(.saved(let block, let byteCount)): loop.finishSaving(block, byteCount: byteCount)
                 case .close:
                     loop.cancelAll()
                     return

@@ -11,6 +11,8 @@ final class EngineInbox: @unchecked Sendable {
     enum Message: Sendable {
         case submit(SubmittedRequest)
         case cancel(id: Int)
+        /// Blocks have been saved or restored.
+        case stored(PrefixStore.Event)
         /// End all requests and the thread.
         case close
     }

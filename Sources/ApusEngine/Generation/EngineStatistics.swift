@@ -18,6 +18,12 @@ public struct EngineStatistics: Sendable, Equatable {
     public internal(set) var computedRowCount = 0
     /// Prompt tokens that were not computed because their keys and values were there.
     public internal(set) var cachedTokenCount = 0
+    /// Of these, tokens whose keys and values were read from disk.
+    public internal(set) var restoredTokenCount = 0
+    /// KV blocks written to disk.
+    public internal(set) var savedBlockCount = 0
+    /// Bytes of their files.
+    public internal(set) var savedByteCount = 0
     /// Times a request gave its blocks back to one of higher rank.
     public internal(set) var preemptionCount = 0
     /// Time spent in steps.

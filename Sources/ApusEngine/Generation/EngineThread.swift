@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import Dispatch
 
 #if canImport(Glibc)
 internal import Glibc
@@ -8,9 +9,12 @@ internal import Darwin
 /// Starts a thread of our own for work that never yields; Swift's cooperative pool is for work that does.
 enum EngineThread {
     /// Runs `body` on a new, detached thread.
+    /// - Parameters:
+    ///   - end: is told when `body` has returned and been let go.
+    ///   - body: the work.
     /// - Throws: `ApusError` with code `outOfMemory` if the system has no thread to give.
-    static func start(_ body: sending @escaping () -> Void) throws {
-        let context = Unmanaged.passRetained(Body(body))
+    static func start(end: EngineEnd, _ body: sending @escaping () -> Void) throws {
+        let context = Unmanaged.passRetained(Body(end, body))
         #if canImport(Darwin)
         var thread: pthread_t?
         #else
@@ -26,7 +30,7 @@ enum EngineThread {
                 let context = argument
                 #endif
                 // Sound because the pointer is the retained body passed below, consumed exactly once.
-                if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
+                if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().runOnce() }
                 return nil
             },
             context.toOpaque()
@@ -43,7 +47,32 @@ enum EngineThread {
     }
 
     private final class Body {
-        let run: () -> Void
-        init(_ run: @escaping () -> Void) { self.run = run }
+        private let end: EngineEnd
+        private var run: (() -> Void)?
+
+        init(_ end: EngineEnd, _ run: @escaping () -> Void) {
+            self.end = end
+            self.run = run
+        }
+
+        func runOnce() {
+            run?()
+            run = nil
+            end.note()
+        }
     }
+}
+
+/// The end of an engine's thread: from then on its memory is free.
+///
+/// Outlives the engine, whose last reference ends the thread. Thread-safe.
+package final class EngineEnd: Sendable {
+    private let group = DispatchGroup()
+
+    init() { group.enter() }
+
+    fileprivate func note() { group.leave() }
+
+    /// Blocks the calling thread until the end.
+    package func wait() { group.wait() }
 }

@@ -3,7 +3,7 @@ internal import ApusCore
 /// What to generate: a prompt in token ids, how to choose tokens, and when to stop.
 ///
 /// A plain value.
-public struct GenerationRequest: Sendable, Equatable {
+public struct GenerationRequest: Sendable {
     /// The prompt's token ids, at least one.
     public var prompt: [Int32]
     /// How each token is chosen.
@@ -16,6 +16,8 @@ public struct GenerationRequest: Sendable, Equatable {
     public var ignoresEndOfGeneration: Bool
     /// Asks for each token's log probability and that of this many alternatives; nil asks for none.
     public var alternativeCount: Int?
+    /// What the answer must look like; nil for anything.
+    public var constraint: (any TokenConstraint)?
     /// Requests of a higher priority come first, whenever they were submitted.
     public var priority: Int
     /// How long the request may take from submission on, before it ends with what it has; nil for as long as it takes.
@@ -29,6 +31,7 @@ public struct GenerationRequest: Sendable, Equatable {
     ///   - endTokens: the model's end-of-generation tokens.
     ///   - ignoresEndOfGeneration: generates past end tokens.
     ///   - alternativeCount: asks for log probabilities, with this many alternatives (0 to 20).
+    ///   - constraint: what the answer must look like, at its beginning.
     ///   - priority: requests of a higher one come first.
     ///   - timeLimit: how long the request may take.
     public init(
@@ -38,6 +41,7 @@ public struct GenerationRequest: Sendable, Equatable {
         endTokens: Set<Int32> = [],
         ignoresEndOfGeneration: Bool = false,
         alternativeCount: Int? = nil,
+        constraint: (any TokenConstraint)? = nil,
         priority: Int = 0,
         timeLimit: Duration? = nil
     ) {
@@ -47,6 +51,7 @@ public struct GenerationRequest: Sendable, Equatable {
         self.endTokens = endTokens
         self.ignoresEndOfGeneration = ignoresEndOfGeneration
         self.alternativeCount = alternativeCount
+        self.constraint = constraint
         self.priority = priority
         self.timeLimit = timeLimit
     }

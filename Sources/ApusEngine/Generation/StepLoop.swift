@@ -19,24 +19,28 @@ package final class StepLoop {
     private var pacer: StepPacer
     private var statistics = EngineStatistics()
     private let board: StatisticsBoard?
+    /// Whether the last plan was empty.
+    private var isWaiting = false
 
     /// Creates a loop over a runner, with memory for steps of any size that `limits` allow.
     /// - Parameters:
     ///   - runner: what computes.
     ///   - limits: the sizes to keep to.
     ///   - maximumStepDuration: how long a step should last at most.
+    ///   - archive: where full blocks last longer than in the pool.
     ///   - board: where statistics go after each step.
     package init(
         runner: any StepRunning,
         limits: SchedulerLimits,
         maximumStepDuration: Duration? = nil,
+        archive: (any BlockArchive)? = nil,
         board: StatisticsBoard? = nil
     ) {
         pacer = StepPacer(limit: maximumStepDuration)
         self.board = board
         self.runner = runner
         vocabularySize = runner.vocabularySize
-        scheduler = Scheduler(limits: limits)
+        scheduler = Scheduler(limits: limits, archive: archive)
         plan = StepPlan(
             rowCapacity: limits.maximumRowCount,
             sliceCapacity: limits.maximumSequenceCount,
@@ -46,8 +50,8 @@ package final class StepLoop {
         candidates = Candidates(vocabularySize: runner.vocabularySize)
     }
 
-    /// Whether there is nothing to do.
-    package var isIdle: Bool { scheduler.isIdle }
+    /// Whether there is nothing to do until someone asks for something, or the archive has done its part.
+    package var isIdle: Bool { scheduler.isIdle || isWaiting && scheduler.awaitsArchive }
 
     /// Takes a request that has been checked against the limits.
     package func add(_ request: SubmittedRequest) {
@@ -87,6 +91,17 @@ package final class StepLoop {
     package func cancelAll() {
         for id in generations.keys.sorted() { cancel(id: id) }
         postStatistics()
+    }
+
+    /// Takes the outcome of an order to restore blocks.
+    package func finishRestoring(id: Int, count: Int) { scheduler.finishRestoring(id: id, count: count) }
+
+    /// Takes the outcome of an order to save a block.
+    package func finishSaving(_ block: Int32, byteCount: Int) {
+        scheduler.finishSaving(block)
+        guard byteCount > 0 else { return }
+        statistics.savedBlockCount += 1
+        statistics.savedByteCount += byteCount
     }
 
     /// Ends the requests whose time is up.
@@ -132,7 +147,8 @@ package final class StepLoop {
     /// Does one whole step, if there is anything to do.
     package func step() {
         endOverdue()
-        if planStep() {
+        isWaiting = !planStep()
+        if !isWaiting {
             computeStep()
             commitStep()
             deliver()
@@ -159,6 +175,7 @@ package final class StepLoop {
         statistics.availableBlockCount = scheduler.cache.availableCount
         statistics.cachedBlockCount = scheduler.cache.idleCount
         statistics.cachedTokenCount = scheduler.cachedTokenCount
+        statistics.restoredTokenCount = scheduler.restoredTokenCount
         statistics.preemptionCount = scheduler.preemptionCount
         board.post(statistics)
     }

@@ -69,9 +69,15 @@ package struct PrefixCache {
 
     /// Gives all of `blocks` back, the last first, and empties the array, keeping its memory.
     package mutating func release(_ blocks: inout [Int32]) {
-        for block in blocks.reversed() { pool.release(block, keepsContents: keys[Int(block)] != nil) }
+        for block in blocks.reversed() { release(block) }
         blocks.removeAll(keepingCapacity: true)
     }
+
+    /// Adds a holder to a block that a sequence holds.
+    package mutating func retain(_ block: Int32) { pool.retain(block) }
+
+    /// Takes a holder from a block.
+    package mutating func release(_ block: Int32) { pool.release(block, keepsContents: keys[Int(block)] != nil) }
 
     /// How many full blocks at the start of `tokens` are there; at least the last token is left to compute.
     package func matchCount(_ tokens: [Int32]) -> Int {

@@ -11,6 +11,9 @@ package import ApusNN
 /// the lowest rank gives its own back and is computed again later, its tokens kept. The first in rank is never
 /// preempted, so there is always progress.
 ///
+/// With an archive, blocks that the cache has not are looked for there: a sequence some of whose blocks are being restored
+/// has its memory, but takes part in no step. Full blocks are given to the archive as they become known.
+///
 /// Between `plan` and `commit` nothing is allocated. Not thread-safe: the step loop owns it.
 package struct Scheduler {
     /// The sizes it keeps to.
@@ -21,6 +24,8 @@ package struct Scheduler {
     package private(set) var waiting: [SequenceState] = []
     /// Sequences with blocks, by rank.
     package private(set) var running: [SequenceState] = []
+    /// Sequences whose blocks are being restored.
+    package private(set) var restoring: [SequenceState] = []
     /// The sequence of each slice of the last plan.
     package private(set) var planned: [SequenceState] = []
     /// How many of `planned` are a single token behind; the rest are chunks of prompts.
@@ -29,10 +34,30 @@ package struct Scheduler {
     package private(set) var preemptionCount = 0
     /// Positions that were found stored instead of being computed.
     package private(set) var cachedTokenCount = 0
+    /// Of these, positions that were restored from the archive.
+    package private(set) var restoredTokenCount = 0
+    /// Blocks that the archive is at work on.
+    package private(set) var savingCount = 0
+
+    private let archive: (any BlockArchive)?
+    /// Restorations under way, by their sequence's number, also those whose sequence has ended.
+    private var restorations: [Int: Restoration] = [:]
+
+    /// Blocks being filled: they belong to nobody else until all is done.
+    private struct Restoration {
+        let sequence: SequenceState
+        /// All blocks the sequence needs beyond those it shares, those to be restored first.
+        var blocks: [Int32]
+        let isUnwanted: AtomicFlag
+    }
 
     /// Creates a scheduler for a pool of `limits.blockCount` free blocks.
-    package init(limits: SchedulerLimits) {
+    /// - Parameters:
+    ///   - limits: the sizes to keep to.
+    ///   - archive: where full blocks last longer than in the pool.
+    package init(limits: SchedulerLimits, archive: (any BlockArchive)? = nil) {
         self.limits = limits
+        self.archive = limits.cachesPrefixes ? archive : nil
         cache = PrefixCache(
             blockCount: limits.blockCount,
             blockLength: limits.blockLength,
@@ -44,7 +69,13 @@ package struct Scheduler {
     }
 
     /// Whether no sequence is waiting or running.
-    package var isIdle: Bool { waiting.isEmpty && running.isEmpty }
+    package var isIdle: Bool { waiting.isEmpty && activeCount == 0 }
+
+    /// Whether the archive is at work for this scheduler.
+    package var awaitsArchive: Bool { savingCount > 0 || !restorations.isEmpty }
+
+    /// Sequences with blocks.
+    private var activeCount: Int { running.count + restoring.count }
 
     /// Puts a sequence into the queue.
     ///
@@ -62,17 +93,25 @@ package struct Scheduler {
             sequence.finishReason = reason
             return sequence
         }
+        if let index = restoring.firstIndex(where: { $0.id == id }) {
+            let sequence = restoring.remove(at: index)
+            sequence.finishReason = reason
+            // The blocks that are being filled stay out of reach until that is over.
+            restorations[id]?.isUnwanted.set()
+            cache.release(&sequence.blocks)
+            return sequence
+        }
         guard let index = running.firstIndex(where: { $0.id == id }) else { return nil }
         let sequence = running.remove(at: index)
         sequence.finishReason = reason
-        cache.release(&sequence.blocks)
+        giveBack(sequence)
         return sequence
     }
 
     /// The first sequence found whose deadline has passed.
     package func overdue(at now: ContinuousClock.Instant) -> SequenceState? {
         func isOverdue(_ sequence: SequenceState) -> Bool { sequence.deadline.map { $0 <= now } ?? false }
-        return waiting.first(where: isOverdue) ?? running.first(where: isOverdue)
+        return waiting.first(where: isOverdue) ?? running.first(where: isOverdue) ?? restoring.first(where: isOverdue)
     }
 
     /// Fills `plan` with the next step.
@@ -106,6 +145,7 @@ package struct Scheduler {
             let slice = plan.slices[index]
             sequence.markComputed(slice.rows.count)
             noteFullBlocks(sequence)
+            archiveFullBlocks(sequence)
             for row in slice.firstLogitsRow..<slice.firstLogitsRow + slice.logitsCount {
                 if let token = result.tokens[row] {
                     sequence.accept(token)
@@ -113,7 +153,7 @@ package struct Scheduler {
                     sequence.finishReason = .error
                 }
             }
-            if sequence.finishReason != nil { cache.release(&sequence.blocks) }
+            if sequence.finishReason != nil { giveBack(sequence) }
         }
         running.removeAll { $0.finishReason != nil }
     }
@@ -123,9 +163,9 @@ package struct Scheduler {
     /// Moves sequences from the queue to the running ones, by rank, while there is room; nobody overtakes one that
     /// waits for blocks.
     private mutating func admit() {
-        if limits.batching == .static, !running.isEmpty { return }
+        if limits.batching == .static, activeCount > 0 { return }
         var index = 0
-        while index < waiting.count, running.count < limits.maximumSequenceCount {
+        while index < waiting.count, activeCount < limits.maximumSequenceCount {
             let sequence = waiting[index]
             let matchCount = cache.matchCount(sequence.tokens)
             if isComputed(byAnother: sequence, from: matchCount) {
@@ -134,26 +174,36 @@ package struct Scheduler {
             }
             guard start(sequence) else { break }
             waiting.remove(at: index)
-            Self.insert(sequence, into: &running)
         }
     }
 
-    /// Shares the blocks there are and allocates those for the rest of the known tokens, leaving one for each running
-    /// sequence to grow into.
+    /// Shares the blocks there are and allocates those for the rest of the known tokens, leaving one for each sequence
+    /// under way to grow into; then the sequence runs, or what the archive has of the rest is restored first.
+    /// - Returns: whether there was room.
     private mutating func start(_ sequence: SequenceState) -> Bool {
-        let place = cache.share(sequence.tokens, into: &sequence.blocks)
-        let sharedCount = sequence.blocks.count
-        let neededCount = limits.blockCount(forPositions: sequence.tokens.count) - sharedCount
-        guard neededCount + running.count <= cache.availableCount, cache.allocate(neededCount, into: &sequence.blocks)
-        else {
+        sequence.place = cache.share(sequence.tokens, into: &sequence.blocks)
+        sequence.knownBlockCount = sequence.blocks.count
+        let neededCount = limits.blockCount(forPositions: sequence.tokens.count) - sequence.blocks.count
+        var blocks: [Int32] = []
+        guard neededCount + activeCount <= cache.availableCount, cache.allocate(neededCount, into: &blocks) else {
             cache.release(&sequence.blocks)
             return false
         }
-        sequence.place = place
-        sequence.knownBlockCount = sharedCount
-        sequence.start(cachedCount: sharedCount * limits.blockLength)
-        cachedTokenCount += sequence.computedCount
+        let storedCount = archivedBlockCount(sequence)
+        if storedCount > 0 {
+            restore(sequence, count: storedCount, into: blocks)
+        } else {
+            run(sequence, with: blocks)
+        }
         return true
+    }
+
+    /// Puts a sequence among the running ones, with the blocks it needs beyond those it has.
+    private mutating func run(_ sequence: SequenceState, with blocks: [Int32]) {
+        sequence.blocks.append(contentsOf: blocks)
+        sequence.start(cachedCount: sequence.knownBlockCount * limits.blockLength)
+        cachedTokenCount += sequence.computedCount
+        Self.insert(sequence, into: &running)
     }
 
     /// Whether a running sequence is at work on the next full block of a waiting one: to wait for it is quicker than to
@@ -161,10 +211,11 @@ package struct Scheduler {
     private func isComputed(byAnother sequence: SequenceState, from matchCount: Int) -> Bool {
         let end = (matchCount + 1) * limits.blockLength
         guard limits.cachesPrefixes, sequence.tokens.count > end else { return false }
-        return running.contains { other in
+        func isAt(_ other: SequenceState) -> Bool {
             other.tokens.count >= end && other.computedCount < end && other.pendingCount > 1
                 && other.tokens[..<end] == sequence.tokens[..<end]
         }
+        return running.contains(where: isAt) || restoring.contains(where: isAt)
     }
 
     // MARK: - A step
@@ -199,7 +250,7 @@ package struct Scheduler {
 
     private mutating func preempt(at index: Int) {
         let sequence = running.remove(at: index)
-        cache.release(&sequence.blocks)
+        giveBack(sequence)
         sequence.restart()
         Self.insert(sequence, into: &waiting)
         preemptionCount += 1
@@ -257,6 +308,93 @@ package struct Scheduler {
             )
             sequence.knownBlockCount += 1
         }
+    }
+
+    /// Frees a sequence's blocks.
+    private mutating func giveBack(_ sequence: SequenceState) {
+        if let archive, sequence.knownBlockCount > 0 {
+            archive.touch(Array(sequence.names(count: sequence.knownBlockCount, blockLength: limits.blockLength)))
+        }
+        cache.release(&sequence.blocks)
+    }
+
+    // MARK: - The archive
+
+    /// How many full blocks after a waiting sequence's shared ones the archive seems to have; at least the last token
+    /// is left to compute.
+    private func archivedBlockCount(_ sequence: SequenceState) -> Int {
+        guard let archive else { return 0 }
+        let fullCount = (sequence.tokens.count - 1) / limits.blockLength
+        let names = sequence.names(count: fullCount, blockLength: limits.blockLength)
+        return names.dropFirst(sequence.knownBlockCount).prefix { archive.mayRestore($0) }.count
+    }
+
+    /// Orders the first `count` of `blocks` to be filled.
+    private mutating func restore(_ sequence: SequenceState, count: Int, into blocks: [Int32]) {
+        let isUnwanted = AtomicFlag()
+        let known = sequence.knownBlockCount
+        restorations[sequence.id] = Restoration(sequence: sequence, blocks: blocks, isUnwanted: isUnwanted)
+        Self.insert(sequence, into: &restoring)
+        archive?.restore(
+            RestoreOrder(
+                id: sequence.id,
+                names: Array(sequence.names(count: known + count, blockLength: limits.blockLength)[known...]),
+                blocks: Array(blocks[..<count]),
+                tokens: Array(sequence.tokens[..<((known + count) * limits.blockLength)]),
+                start: known * limits.blockLength,
+                isUnwanted: isUnwanted
+            )
+        )
+    }
+
+    /// Takes the blocks of a restoration that is over: the first `count` hold what they should and become known. Its
+    /// sequence goes on with computing the rest; if it has ended meanwhile, what was restored stays for others.
+    package mutating func finishRestoring(id: Int, count: Int) {
+        guard var restoration = restorations.removeValue(forKey: id) else { return }
+        let sequence = restoration.sequence
+        let first = sequence.knownBlockCount
+        for number in 0..<count {
+            let start = (first + number) * limits.blockLength
+            let tokens = sequence.tokens[start..<start + limits.blockLength]
+            sequence.place = cache.add(&restoration.blocks[number], holding: tokens, after: sequence.place)
+        }
+        sequence.knownBlockCount += count
+        guard let index = restoring.firstIndex(where: { $0 === sequence }) else {
+            return cache.release(&restoration.blocks)
+        }
+        restoring.remove(at: index)
+        run(sequence, with: restoration.blocks)
+        restoredTokenCount += count * limits.blockLength
+    }
+
+    /// Gives the archive the full blocks that it has not, those at the start first; what it has no time for now may come
+    /// after the next step.
+    private mutating func archiveFullBlocks(_ sequence: SequenceState) {
+        guard let archive, sequence.archivedBlockCount < sequence.knownBlockCount else { return }
+        let names = sequence.names(count: sequence.knownBlockCount, blockLength: limits.blockLength)
+        // One copy for all blocks: sharing the sequence's own array would make its next token a copy.
+        var tokens: [Int32] = []
+        while sequence.archivedBlockCount < sequence.knownBlockCount {
+            let number = sequence.archivedBlockCount
+            switch archive.saving(of: names[number]) {
+            case .full: return
+            case .done: break
+            case .wanted:
+                if tokens.isEmpty { tokens = Array(sequence.tokens[..<(sequence.knownBlockCount * limits.blockLength)]) }
+                let block = sequence.blocks[number]
+                cache.retain(block)
+                savingCount += 1
+                let end = (number + 1) * limits.blockLength
+                archive.save(SaveOrder(name: names[number], block: block, tokens: tokens, tokenCount: end))
+            }
+            sequence.archivedBlockCount += 1
+        }
+    }
+
+    /// Takes back a block that has been saved, or could not be.
+    package mutating func finishSaving(_ block: Int32) {
+        savingCount -= 1
+        cache.release(block)
     }
 
     private static func insert(_ sequence: SequenceState, into sequences: inout [SequenceState]) {

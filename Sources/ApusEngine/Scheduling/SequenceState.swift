@@ -28,6 +28,10 @@ package final class SequenceState {
     /// How many of `blocks` are full and known to the prefix cache, and the place after them.
     var knownBlockCount = 0
     var place: PrefixCache.Place = 0
+    /// The archive's names of the first full blocks of `tokens`, as far as they were asked for.
+    private(set) var names: [BlockName] = []
+    /// How many of `blocks` the archive has, or has been told to save.
+    var archivedBlockCount = 0
     /// Rows of the step being planned.
     var plannedCount = 0
     /// Why the generation ended; nil while it goes on.
@@ -78,6 +82,15 @@ package final class SequenceState {
     /// Whether it goes before another: by priority, then by age.
     func precedes(_ other: SequenceState) -> Bool {
         priority == other.priority ? id < other.id : priority > other.priority
+    }
+
+    /// The archive's names of the first `count` blocks of `tokens`, all full.
+    func names(count: Int, blockLength: Int) -> ArraySlice<BlockName> {
+        while names.count < count {
+            let start = names.count * blockLength
+            names.append(BlockName(of: tokens[start..<start + blockLength], after: names.last))
+        }
+        return names[..<count]
     }
 
     /// Begins with blocks that hold its first `count` positions.

@@ -1,4 +1,4 @@
-import ApusCore
+package import ApusCore
 
 /// A GGUF model: metadata and tensors of one file, or of all parts of a split one.
 ///
@@ -35,6 +35,9 @@ public struct GGUFFile: Sendable {
         index = try TensorIndex(tensors)
         try split.check(tensorCount: tensors.count, path: path)
     }
+
+    /// The mapped files, in part order.
+    package var files: [MappedFile] { (metadata.prefix(1).map(\.payload) + tensors.map(\.bytes)).files }
 
     /// The tensor with a name; nil if there is none.
     public func tensor(named name: String) -> TensorInfo? { index[name].map { tensors[$0] } }

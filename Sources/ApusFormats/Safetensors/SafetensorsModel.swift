@@ -1,4 +1,4 @@
-import ApusCore
+package import ApusCore
 
 /// The tensors of a safetensors model: those of one file, or of the shards that an index lists.
 ///
@@ -44,6 +44,9 @@ public struct SafetensorsModel: Sendable {
         self.tensors = tensors
         index = try TensorIndex(tensors)
     }
+
+    /// The mapped files, in order.
+    package var files: [MappedFile] { tensors.map(\.bytes).files }
 
     /// The tensor with a name; nil if there is none.
     public func tensor(named name: String) -> TensorInfo? { index[name].map { tensors[$0] } }

@@ -22,27 +22,33 @@ package struct JSONSchemaCompiler {
     /// The grammar of a schema's documents.
     /// - Throws: `ApusError` with code `invalidArgument` or `unsupported`, naming keyword and JSON pointer.
     package static func compile(_ schema: JSONValue, limits: GrammarLimits = GrammarLimits()) throws -> GrammarRules {
-        var compiler = try JSONSchemaCompiler(schema, limits)
-        let rule = try compiler.reference("#", at: "#")
-        while let (rule, schema, pointer) = compiler.pending.popLast() {
-            try compiler.builder.define(rule, as: compiler.compile(schema, pointer, depth: 0))
-        }
-        return try compiler.builder.build(root: rule)
+        var builder = GrammarBuilder(limits: limits, source: "schema")
+        let root = try builder.jsonSchema(schema)
+        return try builder.grammar(root)
     }
 
     /// The grammar of any object, nested at most 32 deep: `json_object`.
     package static func anyObject(limits: GrammarLimits = GrammarLimits()) throws -> GrammarRules {
         var builder = GrammarBuilder(limits: limits, source: "json_object")
-        let json = try JSONText(&builder)
-        let root = try builder.declare("root")
-        try builder.define(root, as: json.object)
-        return try builder.build(root: root)
+        let root = try builder.anyObject()
+        return try builder.grammar(root)
     }
 
-    private init(_ schema: JSONValue, _ limits: GrammarLimits) throws {
+    private init(_ schema: JSONValue, _ builder: GrammarBuilder) throws {
         root = schema
-        builder = GrammarBuilder(limits: limits, source: "schema")
-        json = try JSONText(&builder)
+        self.builder = builder
+        json = try self.builder.json()
+    }
+
+    /// Adds the rules of a schema to a grammar.
+    static func add(_ schema: JSONValue, to builder: inout GrammarBuilder) throws -> GrammarExpression {
+        var compiler = try JSONSchemaCompiler(schema, builder)
+        let rule = try compiler.reference("#", at: "#")
+        while let (rule, schema, pointer) = compiler.pending.popLast() {
+            try compiler.builder.define(rule, as: compiler.compile(schema, pointer, depth: 0))
+        }
+        builder = compiler.builder
+        return .rule(rule)
     }
 
     // MARK: Schemas

@@ -74,6 +74,23 @@ struct CompletionChoice: Sendable {
         tokens += ScoredToken.tokens(of: piece)
         if let summary = piece.summary { reason = summary.reason.openAIName() }
     }
+
+    /// The mean log probability of a token; nothing is less likely than an answer without tokens.
+    private var likelihood: Double {
+        guard !tokens.isEmpty else { return -.infinity }
+        return tokens.reduce(0) { $0 + Double($1.logprobs.logprob) } / Double(tokens.count)
+    }
+
+    /// The likeliest answers to each prompt, the best first; all as they are if no more were generated.
+    static func best(_ count: Int, of choices: [CompletionChoice], perPrompt: Int) -> [CompletionChoice] {
+        guard count < perPrompt else { return choices }
+        return stride(from: 0, to: choices.count, by: perPrompt).flatMap { start in
+            let ranked = choices[start..<start + perPrompt].enumerated().sorted { one, other in
+                (-one.element.likelihood, one.offset) < (-other.element.likelihood, other.offset)
+            }
+            return ranked.prefix(count).map(\.element)
+        }
+    }
 }
 
 extension Inference {
@@ -100,6 +117,9 @@ struct ScoredToken: Sendable {
     static func tokens(of piece: TextGeneration.Piece) -> [ScoredToken] {
         zip(piece.tokens, piece.logprobs).map { ScoredToken(token: $0, logprobs: $1) }
     }
+
+    /// The token as one of an answer that may begin with its prompt.
+    var echoToken: Echo.Token { (token, logprobs) }
 
     /// A log probability that JSON can hold: a forbidden token's is not a number there.
     static func json(_ logprob: Float) -> Double { logprob.isFinite ? Double(logprob) : -9999 }

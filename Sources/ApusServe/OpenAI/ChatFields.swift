@@ -20,14 +20,6 @@ enum ChatFields {
         .integer(1 ... .max),
         "The most tokens of the answer; the newer name of max_tokens."
     )
-    static let responseFormat = Field(
-        "response_format",
-        .object([
-            Schema.Property("type", .choice(["text", "json_object", "json_schema"]), isRequired: true),
-            Schema.Property("json_schema", .anyObject),
-        ]),
-        "Only {\"type\": \"text\"} so far."
-    )
     static let tools = Field(
         "tools",
         .array(
@@ -37,7 +29,7 @@ enum ChatFields {
             ]),
             counts: 0...1024
         ),
-        "Functions that the model may call, as its template shows them to it."
+        "Functions that the model may call, as its template shows them to it. With strict, their arguments are enforced."
     )
     static let toolChoice = Field(
         "tool_choice",
@@ -52,7 +44,7 @@ enum ChatFields {
                 ),
             ]),
         ]),
-        "none or auto so far."
+        "Whether the model may call (auto, unless given), must not (none), or must: any function (required), or one."
     )
     static let parallelToolCalls = Field(
         "parallel_tool_calls",
@@ -76,7 +68,7 @@ enum ChatFields {
     static let table = FieldTable(
         "ChatCompletionRequest",
         [messages] + SamplingFields.all + [
-            maxTokens, maxCompletionTokens, logprobs, topLogprobs, responseFormat, tools, toolChoice, parallelToolCalls,
+            maxTokens, maxCompletionTokens, logprobs, topLogprobs, tools, toolChoice, parallelToolCalls,
             modalities, templateVariables,
         ],
         refused: [

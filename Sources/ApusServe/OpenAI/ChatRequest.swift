@@ -18,18 +18,18 @@ package struct ChatRequest: Sendable {
         model = fields.string(SamplingFields.model)
         isStreamed = fields.bool(SamplingFields.stream) ?? false
         includesUsage = try SamplingFields.includesUsage(fields)
-        try Self.refuseUnenforced(fields)
         conversation = try Self.conversation(fields)
         var request = try SamplingFields.request(prompts: [.conversation(conversation)], fields)
         request.maximumTokenCount = try Self.maximumTokenCount(fields)
         request.alternativeCount = try Self.alternativeCount(fields)
+        request.shape.calls = try ToolFields(fields).calls
         inference = request
     }
 
     /// The conversation of a body that has one.
     static func conversation(_ fields: FieldValues) throws -> Conversation {
         var conversation = Conversation(messages: try messages(fields))
-        conversation.tools = try tools(fields)
+        conversation.tools = try ToolFields(fields).shown
         conversation.variables = try variables(fields)
         conversation.allowsManyCalls = fields.bool(ChatFields.parallelToolCalls) ?? true
         return conversation
@@ -60,43 +60,6 @@ package struct ChatRequest: Sendable {
             return nil
         }
         return count ?? 0
-    }
-
-    /// Refuses what could only be hoped for: a format or a call that nothing enforces.
-    private static func refuseUnenforced(_ fields: FieldValues) throws {
-        if let format = try fields[ChatFields.responseFormat]?.member("type").string(), format != "text" {
-            throw ServiceError(
-                .unsupported,
-                "response_format: \(format) is not supported yet",
-                field: "response_format"
-            )
-        }
-        if let choice = fields[ChatFields.toolChoice], choice.text != "none", choice.text != "auto" {
-            throw ServiceError(
-                .unsupported,
-                "tool_choice: only none and auto are supported yet",
-                field: "tool_choice"
-            )
-        }
-    }
-
-    private static func tools(_ fields: FieldValues) throws -> [ChatValue]? {
-        guard let tools = fields[ChatFields.tools] else {
-            guard fields[ChatFields.toolChoice].map({ $0.text == "none" }) ?? true else {
-                throw ServiceError(.invalidRequest, "tool_choice: only with tools", field: "tool_choice")
-            }
-            return nil
-        }
-        var values: [ChatValue] = []
-        for (index, tool) in try tools.elements().enumerated() {
-            let function = try tool.member("function")
-            if try function.memberIfPresent("strict")?.bool() == true {
-                let field = "tools[\(index)].function.strict"
-                throw ServiceError(.unsupported, "\(field): true is not supported yet", field: field)
-            }
-            values.append(try ChatValue(tool))
-        }
-        return values.isEmpty || fields.string(ChatFields.toolChoice) == "none" ? nil : values
     }
 
     private static func variables(_ fields: FieldValues) throws -> [String: ChatValue] {

@@ -6,9 +6,11 @@ import ApusTokenizers
 /// A text completion as JSON.
 struct CompletionAnswer: Sendable {
     let header: AnswerHeader
+    /// The answers to the first prompt, then those to the next.
     let choices: [CompletionChoice]
-    /// What each answer begins with.
-    let echoes: [String]
+    /// What the answers to each prompt begin with.
+    let echoes: [Echo]
+    /// Answers per prompt.
     let choiceCount: Int
     let usage: Inference.Usage
     let hasLogprobs: Bool
@@ -18,11 +20,12 @@ struct CompletionAnswer: Sendable {
         header.write(object: "text_completion", to: &writer)
         writer.arrayMember("choices") { writer in
             for (index, choice) in choices.enumerated() {
+                let echo = echoes.isEmpty ? nil : echoes[index / choiceCount]
                 writer.object { writer in
                     writer.member("index", index)
-                    writer.member("text", (echoes.isEmpty ? "" : echoes[index / choiceCount]) + choice.text)
+                    writer.member("text", (echo?.text ?? "") + choice.text)
                     CompletionLogprobs.write(
-                        hasLogprobs ? choice.tokens : nil,
+                        hasLogprobs ? (echo?.tokens ?? []) + choice.tokens.map(\.echoToken) : nil,
                         from: 0,
                         header.model.model.tokenizer,
                         to: &writer
@@ -47,7 +50,7 @@ enum CompletionLogprobs {
     /// - Returns: characters of the answer after these tokens.
     @discardableResult
     static func write(
-        _ tokens: [ScoredToken]?,
+        _ tokens: [Echo.Token]?,
         from offset: Int,
         _ tokenizer: Tokenizer,
         to writer: inout JSONWriter
@@ -62,14 +65,24 @@ enum CompletionLogprobs {
         writer.objectMember("logprobs") { writer in
             writer.arrayMember("tokens") { writer in for text in texts { writer.value(text) } }
             writer.arrayMember("token_logprobs") { writer in
-                for token in tokens { writer.value(ScoredToken.json(token.logprobs.logprob)) }
+                for token in tokens {
+                    if let logprobs = token.logprobs {
+                        writer.value(ScoredToken.json(logprobs.logprob))
+                    } else {
+                        writer.null()
+                    }
+                }
             }
             writer.arrayMember("top_logprobs") { writer in
                 for token in tokens {
+                    guard let logprobs = token.logprobs else {
+                        writer.null()
+                        continue
+                    }
                     writer.object { writer in
                         // Two tokens may spell the same; the likelier one stands for both.
                         var seen: Set<String> = []
-                        for entry in token.logprobs.alternatives {
+                        for entry in logprobs.alternatives {
                             let text = text(entry.token, tokenizer)
                             if seen.insert(text).inserted { writer.member(text, ScoredToken.json(entry.logprob)) }
                         }
@@ -89,14 +102,14 @@ enum CompletionLogprobs {
 /// A text completion as a stream of chunks.
 struct CompletionStream: StreamEncoder {
     let header: AnswerHeader
-    let echoes: [String]
+    let echoes: [Echo]
     let choiceCount: Int
     let hasLogprobs: Bool
     let includesUsage: Bool
     /// Characters that each answer has so far.
     private var offsets: [Int: Int] = [:]
 
-    init(header: AnswerHeader, echoes: [String], choiceCount: Int, hasLogprobs: Bool, includesUsage: Bool) {
+    init(header: AnswerHeader, echoes: [Echo], choiceCount: Int, hasLogprobs: Bool, includesUsage: Bool) {
         self.header = header
         self.echoes = echoes
         self.choiceCount = choiceCount
@@ -108,7 +121,7 @@ struct CompletionStream: StreamEncoder {
         var bytes: [UInt8] = []
         for (prompt, echo) in echoes.enumerated() {
             for choice in 0..<choiceCount {
-                bytes += chunk(prompt * choiceCount + choice, echo, tokens: [], reason: nil)
+                bytes += chunk(prompt * choiceCount + choice, echo.text, tokens: echo.tokens, reason: nil)
             }
         }
         return bytes
@@ -117,7 +130,7 @@ struct CompletionStream: StreamEncoder {
     mutating func bytes(for event: Inference.Event) -> [UInt8] {
         switch event {
         case .piece(let choice, let piece):
-            let tokens = hasLogprobs ? ScoredToken.tokens(of: piece) : []
+            let tokens = hasLogprobs ? ScoredToken.tokens(of: piece).map(\.echoToken) : []
             let reason = piece.summary?.reason.openAIName()
             guard !piece.text.isEmpty || !tokens.isEmpty || reason != nil else { return [] }
             return chunk(choice, piece.text, tokens: tokens, reason: reason)
@@ -128,7 +141,12 @@ struct CompletionStream: StreamEncoder {
 
     func bytes(for error: ServiceError) -> [UInt8] { EventFrame.json { OpenAIError.write(error, to: &$0) } }
 
-    private mutating func chunk(_ choice: Int, _ text: String, tokens: [ScoredToken], reason: String?) -> [UInt8] {
+    private mutating func chunk(
+        _ choice: Int,
+        _ text: String,
+        tokens: [Echo.Token],
+        reason: String?
+    ) -> [UInt8] {
         var offset = offsets[choice] ?? 0
         let bytes = EventFrame.json { writer in
             header.write(object: "text_completion", to: &writer)

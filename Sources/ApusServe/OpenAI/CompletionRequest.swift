@@ -14,7 +14,11 @@ enum CompletionFields {
     )
     static let suffix = Field("suffix", .string, "What follows the gap to fill, for models trained to fill gaps.")
     static let echo = Field("echo", .boolean, "Begins the answer with the prompt.")
-    static let bestOf = Field("best_of", .integer(1...128), "The same as n: all answers are given.")
+    static let bestOf = Field(
+        "best_of",
+        .integer(1...128),
+        "Generates so many answers and gives the n with the highest mean log probability of a token, the best first."
+    )
     static let logprobs = Field(
         "logprobs",
         .integer(0...GenerationRequest.maximumAlternativeCount),
@@ -40,6 +44,10 @@ package struct CompletionRequest: Sendable {
 
     package let model: String?
     package let inference: InferenceRequest
+    /// How many answers to a prompt are given: those that are generated, or the best of them.
+    package let givenCount: Int
+    /// Whether log probabilities are given.
+    package let hasLogprobs: Bool
     package let isStreamed: Bool
     package let includesUsage: Bool
 
@@ -53,21 +61,33 @@ package struct CompletionRequest: Sendable {
         request.maximumTokenCount = fields.integer(CompletionFields.maxTokens) ?? CompletionFields.defaultTokenCount
         request.alternativeCount = fields.integer(CompletionFields.logprobs)
         request.echoesPrompt = fields.bool(CompletionFields.echo) ?? false
-        if let best = fields.integer(CompletionFields.bestOf), best != request.choiceCount {
-            throw ServiceError(
-                .unsupported,
-                "best_of: expected \(request.choiceCount), the same as n, found \(best)",
-                field: "best_of"
-            )
+        hasLogprobs = request.alternativeCount != nil
+        if request.echoesPrompt { request.echoAlternativeCount = request.alternativeCount }
+        givenCount = request.choiceCount
+        if let best = fields.integer(CompletionFields.bestOf) {
+            try Self.choose(best, isStreamed: isStreamed, &request)
         }
-        if request.echoesPrompt, request.alternativeCount != nil {
+        if request.echoAlternativeCount != nil, fields[CompletionFields.suffix] != nil {
             throw ServiceError(
                 .unsupported,
-                "echo: not together with logprobs: prompts have no log probabilities",
+                "echo: not together with suffix and logprobs: the prompt is not the text's beginning",
                 field: "echo"
             )
         }
         inference = request
+    }
+
+    /// Makes a request one for more answers than are given.
+    private static func choose(_ count: Int, isStreamed: Bool, _ request: inout InferenceRequest) throws {
+        guard count >= request.choiceCount, count == request.choiceCount || !isStreamed else {
+            let found = isStreamed ? "\(count) with stream" : "\(count)"
+            let expected =
+                isStreamed ? "n, which is \(request.choiceCount)," : "at least n, which is \(request.choiceCount),"
+            throw ServiceError(.invalidRequest, "best_of: expected \(expected) found \(found)", field: "best_of")
+        }
+        guard count > request.choiceCount else { return }
+        request.choiceCount = count
+        request.alternativeCount = request.alternativeCount ?? 0
     }
 
     private static func prompts(_ fields: FieldValues) throws -> [InferenceRequest.Prompt] {

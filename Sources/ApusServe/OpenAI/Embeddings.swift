@@ -37,7 +37,7 @@ enum Embeddings {
     ])
 
     static func perform(_ call: Call) async throws -> Reply {
-        let served = try call.service.registry.model(named: call.fields.string(SamplingFields.model))
+        let served = try await call.model(named: call.fields.string(SamplingFields.model))
         let inputs = try call.fields[input]?.prompts() ?? []
         let (vectors, tokenCount) = try await call.service.embed(inputs, on: served, for: call)
         let isPacked = call.fields.string(encoding) == "base64"

@@ -25,45 +25,56 @@ enum Models {
         .json { writer in
             writer.member("object", "list")
             writer.arrayMember("data") { writer in
-                for served in call.service.registry.models { writer.object { write(served, to: &$0) } }
+                for entry in call.service.registry.entries { writer.object { write(entry, call, to: &$0) } }
             }
         }
     }
 
     static func show(_ call: Call) throws -> Reply {
-        let served = try call.service.registry.model(named: call.parameter)
-        return .json { write(served, to: &$0) }
+        let registry = call.service.registry
+        let entry = registry.entries[try registry.number(of: call.parameter)]
+        return .json { write(entry, call, to: &$0) }
     }
 
-    private static func write(_ served: ServedModel, to writer: inout JSONWriter) {
-        writer.member("id", served.id)
+    private static func write(_ entry: ModelRegistry.Entry, _ call: Call, to writer: inout JSONWriter) {
+        writer.member("id", entry.id)
         writer.member("object", "model")
-        writer.member("created", served.created)
+        writer.member("created", call.service.registry.created)
         writer.member("owned_by", "local")
     }
 
     static func capabilities(_ call: Call) -> Reply {
         .json { writer in
             writer.arrayMember("models") { writer in
-                for served in call.service.registry.models { writer.object { writeCapabilities(served, to: &$0) } }
+                for report in call.service.registry.reports { writer.object { writeCapabilities(report, to: &$0) } }
             }
             writer.objectMember("limits") { writer in
+                writer.member("memory_bytes", call.service.registry.byteLimit)
                 writer.member("answers_in_flight", call.service.admission.limit)
                 writer.member("body_bytes", RequestLimits.bodyByteCount)
             }
         }
     }
 
-    private static func writeCapabilities(_ served: ServedModel, to writer: inout JSONWriter) {
-        let model = served.model
-        writer.member("id", served.id)
-        writer.member("context_length", model.engine.contextLength)
-        writer.member("vocabulary_size", model.tokenizer.vocabularySize)
+    private static func writeCapabilities(_ report: ModelRegistry.Report, to writer: inout JSONWriter) {
+        let plan = report.entry.plan
+        writer.member("id", report.entry.id)
+        writer.member("loaded", report.model != nil)
+        writer.objectMember("memory") { writer in
+            writer.member("weights_bytes", plan.weights)
+            writer.member("kv_bytes", plan.keyValues)
+            writer.member("kv_positions", plan.kvPositionCount)
+            writer.member("buffers_bytes", plan.buffers)
+        }
+        writer.member("context_length", plan.contextLength)
         writer.member("completions", true)
         writer.member("embeddings", true)
-        writer.member("chat", model.chatTemplate != nil)
-        writer.member("infill", served.fillsGaps)
-        writer.member("tools", model.toolTemplate != nil)
-        writer.member("structured_output", false)
+        writer.member("structured_output", true)
+        // The rest is known since the model was first loaded.
+        guard let details = report.details else { return }
+        writer.member("vocabulary_size", details.vocabularySize)
+        writer.member("chat", details.isConversational)
+        writer.member("infill", details.fillsGaps)
+        writer.member("tools", details.takesTools)
     }
 }

@@ -62,7 +62,7 @@ package enum OpenAIEndpoints {
 
     private static func chat(_ call: Call) async throws -> Reply {
         let request = try ChatRequest(call.fields)
-        let served = try call.service.registry.model(named: request.model)
+        let served = try await call.model(named: request.model)
         let inference = try await call.service.start(
             request.inference,
             on: served,
@@ -94,16 +94,15 @@ package enum OpenAIEndpoints {
 
     private static func complete(_ call: Call) async throws -> Reply {
         let request = try CompletionRequest(call.fields)
-        let served = try call.service.registry.model(named: request.model)
+        let served = try await call.model(named: request.model)
         let inference = try await call.service.start(request.inference, on: served, for: call, promptField: "prompt")
         let header = AnswerHeader(prefix: "cmpl-", call: call, model: served)
-        let hasLogprobs = request.inference.alternativeCount != nil
         guard !request.isStreamed else {
             let stream = CompletionStream(
                 header: header,
                 echoes: inference.echoes,
                 choiceCount: request.inference.choiceCount,
-                hasLogprobs: hasLogprobs,
+                hasLogprobs: request.hasLogprobs,
                 includesUsage: request.includesUsage
             )
             return Reply(body: .events(inference, stream))
@@ -112,11 +111,11 @@ package enum OpenAIEndpoints {
         let usage = try await inference.collect { choices[$0].add($1) }
         let answer = CompletionAnswer(
             header: header,
-            choices: choices,
+            choices: CompletionChoice.best(request.givenCount, of: choices, perPrompt: request.inference.choiceCount),
             echoes: inference.echoes,
-            choiceCount: request.inference.choiceCount,
+            choiceCount: request.givenCount,
             usage: usage,
-            hasLogprobs: hasLogprobs
+            hasLogprobs: request.hasLogprobs
         )
         return .json(answer.write)
     }

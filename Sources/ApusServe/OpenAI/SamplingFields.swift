@@ -1,3 +1,4 @@
+import ApusChat
 import ApusEngine
 import ApusFormats
 
@@ -71,11 +72,12 @@ enum SamplingFields {
         "Token ids and what is added to their logits; -100 forbids a token."
     )
 
-    static let all = [
-        model, stream, streamOptions, choiceCount, stop, seed, temperature, topP, topK, minP, typicalP,
-        repetitionPenalty, frequencyPenalty, presencePenalty, logitBias, user, metadata, store, serviceTier,
-        promptCacheKey, promptCacheRetention, safetyIdentifier,
-    ]
+    static let all =
+        [
+            model, stream, streamOptions, choiceCount, stop, seed, temperature, topP, topK, minP, typicalP,
+            repetitionPenalty, frequencyPenalty, presencePenalty, logitBias, user, metadata, store, serviceTier,
+            promptCacheKey, promptCacheRetention, safetyIdentifier,
+        ] + ShapeFields.all
 
     private static let user = Field.ignored("user", .string, "Ignored: no users are told apart.")
     private static let metadata = Field.ignored("metadata", .anyObject, "Ignored: nothing is stored.")
@@ -97,6 +99,8 @@ enum SamplingFields {
         request.sampling = try parameters(fields)
         request.choiceCount = fields.integer(choiceCount) ?? 1
         request.stop = fields.strings(stop) ?? []
+        request.shape.content = try ShapeFields.content(fields)
+        request.shapeField = (ShapeFields.all + [ChatFields.tools]).first { fields[$0] != nil }?.name
         return request
     }
 

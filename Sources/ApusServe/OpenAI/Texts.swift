@@ -41,7 +41,7 @@ enum Texts {
 
     static func tokenize(_ call: Call) async throws -> Reply {
         let fields = call.fields
-        let tokenizer = try call.service.registry.model(named: fields.string(SamplingFields.model)).model.tokenizer
+        let tokenizer = try await call.model(named: fields.string(SamplingFields.model)).model.tokenizer
         let ids = try await call.service.prepare {
             tokenizer.encode(
                 fields.string(content) ?? "",
@@ -54,7 +54,7 @@ enum Texts {
 
     static func detokenize(_ call: Call) async throws -> Reply {
         let fields = call.fields
-        let tokenizer = try call.service.registry.model(named: fields.string(SamplingFields.model)).model.tokenizer
+        let tokenizer = try await call.model(named: fields.string(SamplingFields.model)).model.tokenizer
         let ids = try fields[tokens]?.elements().map { Int32(clamping: $0.wholeNumber ?? 0) } ?? []
         if let index = ids.firstIndex(where: { Int($0) >= tokenizer.vocabularySize }) {
             throw ServiceError(
@@ -68,7 +68,7 @@ enum Texts {
     }
 
     static func applyTemplate(_ call: Call) async throws -> Reply {
-        let served = try call.service.registry.model(named: call.fields.string(SamplingFields.model))
+        let served = try await call.model(named: call.fields.string(SamplingFields.model))
         var conversation = try ChatRequest.conversation(call.fields)
         conversation.addsGenerationPrompt = call.fields.bool(addGenerationPrompt) ?? true
         let text = try await call.service.prepare { [conversation] in try served.text(of: conversation) }

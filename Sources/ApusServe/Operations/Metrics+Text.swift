@@ -1,11 +1,12 @@
-package import ApusEngine
+import Apus
+import ApusEngine
 
 extension Metrics {
     /// The metrics in Prometheus' text format, version 0.0.4.
     /// - Parameters:
-    ///   - engines: each model's name and what its engine reports.
+    ///   - models: the models and, of those that are loaded, what their engines report.
     ///   - inFlightCount: answers under way or waiting.
-    package func text(engines: [(name: String, statistics: EngineStatistics)], inFlightCount: Int) -> String {
+    package func text(models: [ModelRegistry.Report], inFlightCount: Int) -> String {
         var page = MetricsPage()
         let state = latest
         page.header("apus_http_request_seconds", "histogram", "Duration of HTTP requests.")
@@ -32,8 +33,30 @@ extension Metrics {
         page.sample("apus_answer_seconds_total", [:], state.answerSeconds)
         page.header("apus_answers_in_flight", "gauge", "Answers under way or waiting.")
         page.sample("apus_answers_in_flight", [:], Double(inFlightCount))
-        for row in Self.engineRows { page.engineRow(row, engines) }
+        Self.write(models, to: &page)
         return page.text
+    }
+
+    private static func write(_ models: [ModelRegistry.Report], to page: inout MetricsPage) {
+        page.header("apus_model_loaded", "gauge", "Whether a model is in memory.")
+        for model in models {
+            page.sample("apus_model_loaded", ["model": model.entry.id], model.model == nil ? 0 : 1)
+        }
+        page.header("apus_model_loads_total", "counter", "How often a model was loaded.")
+        for model in models {
+            page.sample("apus_model_loads_total", ["model": model.entry.id], Double(model.loadCount))
+        }
+        page.header("apus_model_memory_bytes", "gauge", "Bytes planned for a model while it is loaded.")
+        for model in models {
+            let plan = model.entry.plan
+            for (part, bytes) in [("weights", plan.weights), ("kv", plan.keyValues), ("buffers", plan.buffers)] {
+                page.sample("apus_model_memory_bytes", ["model": model.entry.id, "part": part], Double(bytes))
+            }
+        }
+        let engines = models.compactMap { report in
+            report.model.map { (name: report.entry.id, statistics: $0.engine.statistics) }
+        }
+        for row in engineRows { page.engineRow(row, engines) }
     }
 
     /// A metric that every engine reports.
@@ -67,6 +90,26 @@ extension Metrics {
         },
         EngineRow(name: "apus_last_step_seconds", kind: "gauge", help: "Duration of the last step.") {
             $0.lastStepDuration.seconds
+        },
+        EngineRow(
+            name: "apus_cached_tokens_total",
+            kind: "counter",
+            help: "Tokens whose keys and values were there, in memory or on disk."
+        ) {
+            Double($0.cachedTokenCount)
+        },
+        EngineRow(
+            name: "apus_restored_tokens_total",
+            kind: "counter",
+            help: "Of these, tokens whose keys and values were read from disk."
+        ) {
+            Double($0.restoredTokenCount)
+        },
+        EngineRow(name: "apus_saved_kv_blocks_total", kind: "counter", help: "KV blocks written to disk.") {
+            Double($0.savedBlockCount)
+        },
+        EngineRow(name: "apus_saved_bytes_total", kind: "counter", help: "Bytes of KV blocks written to disk.") {
+            Double($0.savedByteCount)
         },
         EngineRow(name: "apus_preemptions_total", kind: "counter", help: "Answers that gave their KV blocks back.") {
             Double($0.preemptionCount)

@@ -28,8 +28,8 @@ package enum OperationsEndpoints {
                 return .json { $0.member("status", "ready") }
             },
             Endpoint(.get, "/metrics", "Metrics in Prometheus' text format.", answer: .text("text/plain")) { call in
-                let engines = call.service.registry.models.map { (name: $0.id, statistics: $0.model.engine.statistics) }
-                let text = call.service.metrics.text(engines: engines, inFlightCount: call.service.admission.count)
+                let models = call.service.registry.reports
+                let text = call.service.metrics.text(models: models, inFlightCount: call.service.admission.count)
                 return .text(text, contentType: "text/plain; version=0.0.4; charset=utf-8")
             },
         ]

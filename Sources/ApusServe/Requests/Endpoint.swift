@@ -87,6 +87,14 @@ package struct Call: Sendable {
     }
 }
 
+extension Call {
+    /// The model that the call asks for, loaded if need be.
+    /// - Throws: `ServiceError`.
+    package func model(named name: String?) async throws -> ServedModel {
+        try await service.model(named: name, for: caller)
+    }
+}
+
 /// What is answered.
 package struct Reply: Sendable {
     package enum Body: Sendable {

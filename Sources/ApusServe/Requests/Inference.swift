@@ -30,7 +30,7 @@ package struct Inference: Sendable {
 
     package let events: Events
     /// The prompts as they are echoed; empty without echo.
-    package let echoes: [String]
+    package let echoes: [Echo]
     /// Whether the model is already thinking where its answers begin.
     package let beginsThinking: Bool
     private let task: Task<Void, Never>
@@ -42,19 +42,21 @@ package struct Inference: Sendable {
     /// - Parameters:
     ///   - prompts: the prompts.
     ///   - request: how they are answered.
+    ///   - constraint: what keeps the answers to the request's shape.
     ///   - observer: what is told about the request's course.
     /// - Throws: what the engine refuses.
     init(
         _ served: ServedModel,
         prompts: [ServedModel.PreparedPrompt],
         request: InferenceRequest,
-        echoes: [String],
+        constraint: (any TokenConstraint)?,
+        echoes: [Echo],
         observer: InferenceObserver
     ) throws {
         var generations: [TextGeneration] = []
         for prompt in prompts {
             for choice in 0..<request.choiceCount {
-                generations.append(try Self.generation(served, prompt.tokens, choice, request))
+                generations.append(try Self.generation(served, prompt.tokens, choice, request, constraint))
             }
         }
         let promptTokenCount = prompts.reduce(0) { $0 + $1.tokens.count }
@@ -82,7 +84,8 @@ package struct Inference: Sendable {
         _ served: ServedModel,
         _ prompt: [Int32],
         _ choice: Int,
-        _ request: InferenceRequest
+        _ request: InferenceRequest,
+        _ constraint: (any TokenConstraint)?
     ) throws -> TextGeneration {
         var sampling = request.sampling
         // Each answer of its own, the first the one that a lone request gives.
@@ -92,7 +95,8 @@ package struct Inference: Sendable {
             sampling: sampling,
             maximumTokenCount: request.maximumTokenCount,
             endTokens: served.model.tokenizer.endOfGeneration,
-            alternativeCount: request.alternativeCount
+            alternativeCount: request.alternativeCount,
+            constraint: constraint
         )
         return try served.model.generate(generation, stop: request.stop)
     }

@@ -15,8 +15,14 @@ package struct InferenceRequest: Sendable {
     package var stop: [String] = []
     /// Asks for log probabilities, with this many alternatives; nil asks for none.
     package var alternativeCount: Int?
+    /// What an answer must look like.
+    package var shape = AnswerShape()
+    /// The dialect's name of the field that gave the shape, for messages.
+    package var shapeField: String?
     /// Whether an answer begins with its prompt.
     package var echoesPrompt = false
+    /// Asks for log probabilities of the echoed prompt, with this many alternatives; nil asks for none.
+    package var echoAlternativeCount: Int?
 
     /// Something to continue.
     package enum Prompt: Sendable {
@@ -28,6 +34,11 @@ package struct InferenceRequest: Sendable {
         case tokens([Int32])
         /// A gap to fill between two texts.
         case infill(prefix: String, suffix: String)
+
+        /// Whether it is a conversation.
+        var isConversation: Bool {
+            if case .conversation = self { true } else { false }
+        }
     }
 
     package init(prompts: [Prompt]) { self.prompts = prompts }

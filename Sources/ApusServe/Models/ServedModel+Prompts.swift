@@ -36,11 +36,8 @@ extension ServedModel {
         )
     }
 
-    /// Whether the model was trained to fill gaps.
-    var fillsGaps: Bool { infillMarks != nil }
-
     private func infillTokens(prefix: String, suffix: String) throws -> [Int32] {
-        guard let marks = infillMarks else {
+        guard let marks = model.infillMarks else {
             throw ServiceError(.unsupported, "suffix: \(id) has no tokens for infilling", field: "suffix")
         }
         let tokenizer = model.tokenizer
@@ -49,16 +46,22 @@ extension ServedModel {
         return start + [marks.prefix] + plain(prefix) + [marks.suffix] + plain(suffix) + [marks.middle]
     }
 
+}
+
+extension Model {
+    /// Whether the model was trained to fill gaps.
+    var fillsGaps: Bool { infillMarks != nil }
+
     /// The marker tokens of the families that fill gaps, prefix first (Bavarian et al., "Efficient Training of Language
     /// Models to Fill in the Middle", the PSM order).
-    private var infillMarks: (prefix: Int32, suffix: Int32, middle: Int32)? {
+    fileprivate var infillMarks: (prefix: Int32, suffix: Int32, middle: Int32)? {
         let spellings = [
             ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"), ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
             ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
         ]
         for spelling in spellings {
-            if let prefix = model.tokenizer.id(of: spelling.0), let suffix = model.tokenizer.id(of: spelling.1),
-                let middle = model.tokenizer.id(of: spelling.2)
+            if let prefix = tokenizer.id(of: spelling.0), let suffix = tokenizer.id(of: spelling.1),
+                let middle = tokenizer.id(of: spelling.2)
             {
                 return (prefix, suffix, middle)
             }
