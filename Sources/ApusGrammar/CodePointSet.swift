@@ -34,8 +34,10 @@ struct CodePointSet {
     func intersection(_ other: CodePointSet) -> CodePointSet { inverted.union(other.inverted).inverted }
     func subtracting(_ other: CodePointSet) -> CodePointSet { inverted.union(other).inverted }
 
+    /// The UTF-8 forms of the set's members, as products of byte ranges.
+    var byteSequences: [[ClosedRange<UInt8>]] { ranges.flatMap(Self.sequences) }
     /// The UTF-8 forms of the set's members.
-    var expression: GrammarExpression { .choice(ranges.flatMap(Self.sequences).map(Self.bytes)) }
+    var expression: GrammarExpression { .choice(byteSequences.map(Self.bytes)) }
 
     private static func bytes(_ ranges: [ClosedRange<UInt8>]) -> GrammarExpression {
         ranges.count == 1 ? .byte(ranges[0]) : .sequence(ranges.map { .byte($0) })

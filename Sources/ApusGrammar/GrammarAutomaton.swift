@@ -12,8 +12,12 @@ struct GrammarAutomaton {
     private var stacks = ContinuationStacks()
     private var states: [[Configuration]] = []
     private var known: [[Configuration]: Int32] = [:]
-    // 256 successors of each state.
+    private var knownSingles: [Configuration: Int32] = [:]
+    // One successor of each state for each class of bytes.
     private var successors: [Int32] = []
+    // Where plain characters lead from each state, and from each set of nodes, where that was asked for.
+    var plainSteps: [Int32: [PlainStep]] = [:]
+    var plainTargets: [[Int32]: PlainTargets] = [:]
 
     init(_ rules: GrammarRules) { self.rules = rules }
 
@@ -29,17 +33,25 @@ struct GrammarAutomaton {
 
     /// The state before the first byte.
     mutating func start() throws -> Int32 {
-        try intern(closure([Configuration(node: rules.starts[rules.root], stack: ContinuationStacks.empty)]))
+        try state(after: [Configuration(node: rules.starts[rules.root], stack: ContinuationStacks.empty)])
     }
 
     /// Whether the text may end in a state.
     func isComplete(_ state: Int32) -> Bool { states[Int(state)].first == .complete }
 
+    /// The readings of a state that go on with a byte.
+    func readings(_ state: Int32) -> [Configuration] { states[Int(state)].filter { $0 != .complete } }
+
     /// The state after one more byte; `dead` if no text goes on like that.
-    @inline(__always)
     mutating func step(_ state: Int32, _ byte: UInt8) throws -> Int32 {
-        let next = successors[Int(state) << 8 | Int(byte)]
-        return next == Self.unknown ? try computeStep(state, byte) : next
+        try knownStep(state, byte) ?? computeStep(state, byte)
+    }
+
+    /// The state after one more byte, if it was asked for before.
+    @inline(__always)
+    func knownStep(_ state: Int32, _ byte: UInt8) -> Int32? {
+        let next = successors[Int(state) * rules.byteClasses.count + Int(rules.byteClasses.ofByte[Int(byte)])]
+        return next == Self.unknown ? nil : next
     }
 
     private mutating func computeStep(_ state: Int32, _ byte: UInt8) throws -> Int32 {
@@ -57,9 +69,22 @@ struct GrammarAutomaton {
                 reached.append(Configuration(node: node.next, stack: configuration.stack))
             }
         }
-        let next = reached.isEmpty ? Self.dead : try intern(closure(reached))
-        for index in Int(low)...Int(high) { successors[Int(state) << 8 | index] = next }
+        let next = try self.state(after: reached)
+        let classes = rules.byteClasses
+        for index in Int(classes.ofByte[Int(low)])...Int(classes.ofByte[Int(high)]) {
+            successors[Int(state) * classes.count + index] = next
+        }
         return next
+    }
+
+    /// The state of all readings that these lead to without a byte.
+    mutating func state(after reached: [Configuration]) throws -> Int32 {
+        guard let single = reached.first else { return Self.dead }
+        guard reached.count == 1 else { return try intern(closure(reached)) }
+        if let known = knownSingles[single] { return known }
+        let state = try intern(closure(reached))
+        knownSingles[single] = state
+        return state
     }
 
     /// All readings that these lead to without a byte.
@@ -110,7 +135,7 @@ struct GrammarAutomaton {
         states.append(configurations)
         configurationCount += configurations.count
         known[configurations] = state
-        successors.append(contentsOf: repeatElement(Self.unknown, count: 256))
+        successors.append(contentsOf: repeatElement(Self.unknown, count: rules.byteClasses.count))
         return state
     }
 

@@ -83,6 +83,7 @@ package struct GrammarBuilder {
             starts: starts,
             root: root,
             isProductive: analysis.isProductive,
+            byteClasses: ByteClasses(nodes),
             limits: limits
         )
     }

@@ -12,7 +12,7 @@ package struct GrammarLimits: Sendable {
     package var stackDepth = 2_000
     /// How many readings of the text so far may be open at once.
     package var configurationCount = 20_000
-    /// How many parser states a matcher remembers, a kilobyte each.
+    /// How many parser states a matcher remembers, up to a kilobyte each.
     package var stateCount = 4_096
     /// How many masks a matcher remembers.
     package var maskCount = 64

@@ -12,6 +12,7 @@ package struct GrammarMatcher: Sendable {
     private var hasEnded = false
     private var masks: [Int32: (mask: TokenMask, lastUse: Int)] = [:]
     private var clock = 0
+    // The states along a walk through the tokens.
     private var path: [Int32] = []
 
     /// Starts before the first token.
@@ -19,6 +20,14 @@ package struct GrammarMatcher: Sendable {
         self.trie = trie
         automaton = GrammarAutomaton(rules)
         history = [try automaton.start()]
+    }
+
+    /// A matcher of the same grammar before the first token, which knows what this one has learned.
+    package func restarted() throws -> GrammarMatcher {
+        var matcher = self
+        matcher.history = [try matcher.automaton.start()]
+        matcher.hasEnded = false
+        return matcher
     }
 
     private var state: Int32 { history[history.count - 1] }
@@ -41,8 +50,7 @@ package struct GrammarMatcher: Sendable {
             masks[state]?.lastUse = clock
             mask = known.mask
         } else {
-            mask = TokenMask(vocabularySize: trie.vocabularySize)
-            try walk(into: &mask)
+            try compute(&mask)
             if isComplete { for id in trie.endOfGeneration { mask.insert(id) } }
             remember(mask)
         }
@@ -57,8 +65,7 @@ package struct GrammarMatcher: Sendable {
             return isComplete
         }
         guard let bytes = trie.bytes(of: token) else { return false }
-        path.removeAll(keepingCapacity: true)
-        if automaton.isFull { try compact() }
+        if automaton.isFull { try compact(walked: 0) }
         var next = state
         for byte in bytes {
             next = try automaton.step(next, byte)
@@ -81,23 +88,39 @@ package struct GrammarMatcher: Sendable {
         hasEnded = false
     }
 
-    /// Walks the tokens and the automaton together.
-    private mutating func walk(into mask: inout TokenMask) throws {
-        path.removeAll(keepingCapacity: true)
-        path.append(state)
+    /// Sets the mask of the present state, which isn't remembered.
+    private mutating func compute(_ mask: inout TokenMask) throws {
+        let run = try automaton.plainRun(from: state)
+        if run.certain == run.possible {
+            mask = trie.plain[run.certain]
+            try walk(trie.others, into: &mask)
+        } else {
+            mask = TokenMask(vocabularySize: trie.vocabularySize)
+            try walk(trie.all, into: &mask)
+        }
+    }
+
+    /// Walks tokens and the automaton together.
+    private mutating func walk(_ tree: TokenTree, into mask: inout TokenMask) throws {
+        if path.count <= tree.depth { path = Array(repeating: GrammarAutomaton.dead, count: tree.depth + 1) }
+        path[0] = state
         var index = 0
-        while index + 1 < trie.nodes.count {
-            let node = trie.nodes[index]
+        while index + 1 < tree.nodes.count {
+            let node = tree.nodes[index]
             let depth = Int(node.depth)
-            let next = try automaton.step(path[depth], node.byte)
+            let next: Int32
+            if let known = automaton.knownStep(path[depth], node.byte) {
+                next = known
+            } else {
+                if automaton.isFull { try compact(walked: depth + 1) }
+                next = try automaton.step(path[depth], node.byte)
+            }
             guard next != GrammarAutomaton.dead else {
                 index = Int(node.skip)
                 continue
             }
-            path.removeLast(path.count - depth - 1)
-            path.append(next)
-            if automaton.isFull { try compact() }
-            for token in Int(node.tokens)..<Int(trie.nodes[index + 1].tokens) { mask.insert(trie.tokens[token]) }
+            path[depth + 1] = next
+            for token in Int(node.tokens)..<Int(tree.nodes[index + 1].tokens) { mask.insert(tree.tokens[token]) }
             index += 1
         }
     }
@@ -109,13 +132,13 @@ package struct GrammarMatcher: Sendable {
         masks[state] = (mask, clock)
     }
 
-    /// Forgets all states but the present path and those that can be returned to, once there are too many.
-    private mutating func compact() throws {
-        let kept = history.suffix(limits.rollbackCount + 1)
-        let (smaller, states) = try automaton.keeping(kept + path)
+    /// Forgets all states but those that can be returned to and the first of the path, once there are too many.
+    private mutating func compact(walked count: Int) throws {
+        let kept = Array(history.suffix(limits.rollbackCount + 1))
+        let (smaller, states) = try automaton.keeping(kept + path[..<count])
         automaton = smaller
         history = Array(states.prefix(kept.count))
-        path = Array(states.dropFirst(kept.count))
+        path.replaceSubrange(0..<count, with: states.dropFirst(kept.count))
         masks.removeAll()
     }
 }

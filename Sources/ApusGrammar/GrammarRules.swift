@@ -10,6 +10,7 @@ package struct GrammarRules: Sendable {
     let root: Int
     /// Whether a text can still end from a node.
     let isProductive: [Bool]
+    let byteClasses: ByteClasses
     let limits: GrammarLimits
 
     /// How many nodes the rules have.
