@@ -17,7 +17,11 @@ PEERS = os.environ.get("APUS_PEERS", os.path.expanduser("~/.cache/apus-peers"))
 LLAMA = os.environ.get("LLAMA_SERVER", os.path.join(PEERS, "llama-server"))
 FOLDER = os.environ.get("APUS_TEST_MODELS", os.path.expanduser("~/.cache/apus-test-models"))
 THREADS = os.environ.get("THREADS", "2")
-NAMES = {"smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf", "1.5b": "Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf"}
+NAMES = {
+    "smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf",
+    "0.5b": "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf",
+    "1.5b": "Qwen2.5-Coder-1.5B-Instruct.Q4_K_M.gguf",
+}
 
 
 def path(model):
