@@ -12,6 +12,7 @@ let fuzzTargets: [(name: String, modules: [Target.Dependency])] = [
     ("vocabulary", ["ApusTokenizers", "ApusFormats", "ApusCore"]),
     ("jinja", ["ApusChat", "ApusFormats", "ApusCore"]),
     ("detokenizer", ["ApusTokenizers", "ApusCore"]),
+    ("grammar", ["ApusGrammar", "ApusFormats", "ApusCore"]),
     ("request", ["ApusServe", "ApusFormats", "ApusCore"]),
 ]
 
