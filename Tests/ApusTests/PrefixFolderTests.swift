@@ -23,8 +23,10 @@ import Testing
         ) throws {
             let compute = try Compute(threadCount: 2)
             let loaded = try model.source().load(quantization: .q4_0, compute: compute)
+            // A quarter of the pool may wait to be written; what does not find room there by the end is not kept. So the
+            // pool has four times what any of these texts fills, however slow the disk is.
             let sizes = ModelRunner.Sizes(
-                kvPositionCount: 1024,
+                kvPositionCount: 2048,
                 contextLength: 512,
                 maximumRowCount: 64,
                 kvType: kvType

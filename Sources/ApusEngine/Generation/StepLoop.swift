@@ -132,6 +132,7 @@ package final class StepLoop {
     /// Takes the tokens into their sequences.
     package func commitStep() {
         scheduler.commit(plan, result)
+        note(stepStart.duration(to: .now))
     }
 
     /// Hands the step's tokens to the requests' streams, which never block.
@@ -141,7 +142,6 @@ package final class StepLoop {
             generations[sequence.id]?.deliver(now)
             if sequence.finishReason != nil { generations.removeValue(forKey: sequence.id) }
         }
-        note(stepStart.duration(to: now))
     }
 
     /// Does one whole step, if there is anything to do.
@@ -151,9 +151,10 @@ package final class StepLoop {
         if !isWaiting {
             computeStep()
             commitStep()
-            deliver()
         }
+        // Before anyone has the last token: whoever has seen an answer end finds it counted.
         postStatistics()
+        if !isWaiting { deliver() }
     }
 
     private func note(_ duration: Duration) {
