@@ -89,45 +89,53 @@ struct SchedulerHarness {
         #expect(harness.scheduler.isIdle)
     }
 
-    @Test func singleTokensComeFirstAndPromptsShareTheRestEvenly() throws {
+    @Test func singleTokensComeFirstThenPromptsHalfEvenlyAndHalfTheShortest() throws {
         var harness = try SchedulerHarness(chunkLength: 6)
         harness.add(1, prompt: 2, output: 3)
         #expect(harness.step() == ["1: 0..<2 logits 1 blocks 0"])
         harness.add(2, prompt: 9, output: 2)
         harness.add(3, prompt: 7, output: 2)
+        // Three rows evenly, the older one first, and three for the shorter one.
         #expect(
             harness.step() == [
                 "1: 2..<3 logits 1 blocks 0",
-                "2: 0..<3 logits 0 blocks 1,2,3",
-                "3: 0..<3 logits 0 blocks 4,5",
+                "2: 0..<2 logits 0 blocks 1,2,3",
+                "3: 0..<4 logits 0 blocks 4,5",
             ]
         )
         harness.add(4, prompt: 2, output: 2)
-        // What the short prompt leaves goes to the others.
         #expect(
             harness.step() == [
                 "1: 3..<4 logits 1 blocks 0",
-                "2: 3..<5 logits 0 blocks 1,2,3",
-                "3: 3..<5 logits 0 blocks 4,5",
+                "2: 2..<3 logits 0 blocks 1,2,3",
+                "3: 4..<7 logits 1 blocks 4,5",
                 "4: 0..<2 logits 1 blocks 6",
             ]
         )
         #expect(
             harness.step() == [
+                "3: 7..<8 logits 1 blocks 4,5",
                 "4: 2..<3 logits 1 blocks 6",
-                "2: 5..<9 logits 1 blocks 1,2,3",
-                "3: 5..<7 logits 1 blocks 4,5",
+                "2: 3..<9 logits 1 blocks 1,2,3",
             ]
         )
     }
 
-    @Test func aShortPromptDoesNotWaitForALongOne() throws {
+    @Test func aShortPromptDoesNotWaitForALongOneWhichGoesOn() throws {
         var harness = try SchedulerHarness(chunkLength: 4, maximumRowCount: 8)
         harness.add(1, prompt: 40, output: 1)
         #expect(harness.step().count == 1)
-        harness.add(2, prompt: 4, output: 1)
-        _ = harness.step()
-        #expect(harness.step().last == "2: 2..<4 logits 1 blocks 10")
+        harness.add(2, prompt: 6, output: 1)
+        let blocks = "0,1,2,3,4,5,6,7,8,9"
+        #expect(harness.step() == ["1: 4..<5 logits 0 blocks \(blocks)", "2: 0..<3 logits 0 blocks 10,11"])
+        #expect(harness.step() == ["1: 5..<6 logits 0 blocks \(blocks)", "2: 3..<6 logits 1 blocks 10,11"])
+    }
+
+    @Test func amongPromptsAHigherPriorityIsDoneFirst() throws {
+        var harness = try SchedulerHarness(chunkLength: 8)
+        harness.add(1, prompt: 6, output: 1)
+        harness.add(2, prompt: 12, output: 1, priority: 1)
+        #expect(harness.step() == ["2: 0..<6 logits 0 blocks 0,1,2", "1: 0..<2 logits 0 blocks 3,4"])
     }
 
     @Test func promptRowsAreLimitedButNeverToNothing() throws {
@@ -135,6 +143,15 @@ struct SchedulerHarness {
         harness.add(1, prompt: 8, output: 1)
         #expect(harness.step(promptRowLimit: 3) == ["1: 0..<3 logits 0 blocks 0,1"])
         #expect(harness.step(promptRowLimit: 0) == ["1: 3..<4 logits 0 blocks 0,1"])
+    }
+
+    @Test func besideSingleTokensPromptsMayHaveNoPartInAStep() throws {
+        var harness = try SchedulerHarness()
+        harness.add(1, prompt: 1, output: 4)
+        #expect(harness.step().count == 1)
+        harness.add(2, prompt: 8, output: 1)
+        #expect(harness.step(promptRowLimit: 0) == ["1: 1..<2 logits 1 blocks 0"])
+        #expect(harness.step() == ["1: 2..<3 logits 1 blocks 0", "2: 0..<7 logits 0 blocks 1,2"])
     }
 
     @Test func rowsOfAStepNeverExceedTheRunnersAndPromptsStillMove() throws {
@@ -183,8 +200,8 @@ struct SchedulerHarness {
         var harness = try SchedulerHarness(blockCount: 5)
         let first = harness.add(1, prompt: 7, output: 6)
         let second = harness.add(2, prompt: 7, output: 6)
-        #expect(harness.step() == ["1: 0..<4 logits 0 blocks 0,1", "2: 0..<4 logits 0 blocks 2,3"])
-        #expect(harness.step().count == 2)
+        #expect(harness.step() == ["1: 0..<6 logits 0 blocks 0,1", "2: 0..<2 logits 0 blocks 2,3"])
+        #expect(harness.step() == ["1: 6..<7 logits 1 blocks 0,1", "2: 2..<7 logits 1 blocks 2,3"])
         #expect(harness.step() == ["1: 7..<8 logits 1 blocks 0,1", "2: 7..<8 logits 1 blocks 2,3"])
         // The fifth block goes to the first; the second has none to grow into.
         #expect(harness.step() == ["1: 8..<9 logits 1 blocks 0,1,4"])

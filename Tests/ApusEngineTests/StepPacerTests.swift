@@ -1,6 +1,32 @@
 import ApusEngine
 import Testing
 
+/// A model whose steps take `step` milliseconds, `single` more for each sequence that generates, and `prompt` more for each
+/// prompt row.
+struct SimulatedModel {
+    var step = 2.0
+    var single = 0.75
+    var prompt = 0.5
+    var pacer = StepPacer(limit: .milliseconds(250))
+
+    func milliseconds(_ singleCount: Int, _ promptRowCount: Int) -> Double {
+        step + single * Double(singleCount) + prompt * Double(promptRowCount)
+    }
+
+    /// Runs steps of as many prompt rows as the pacer allows.
+    /// - Returns: the last step's milliseconds.
+    @discardableResult
+    mutating func run(_ count: Int, singleCount: Int, promptCount: Int) -> Double {
+        var last = 0.0
+        for _ in 0..<count {
+            let rows = promptCount > 0 ? pacer.promptRowLimit(singleCount: singleCount, promptCount: promptCount) : 0
+            last = milliseconds(singleCount, rows)
+            pacer.note(singleCount: singleCount, promptRowCount: rows, duration: .seconds(last / 1e3))
+        }
+        return last
+    }
+}
+
 @Suite struct StepPacerTests {
     @Test func withoutALimitPromptsTakeAllRows() {
         var pacer = StepPacer(limit: nil)
@@ -9,37 +35,64 @@ import Testing
     }
 
     @Test func aLonePromptFillsTheLongestStep() {
-        var pacer = StepPacer(limit: .milliseconds(250))
-        #expect(pacer.promptRowLimit(singleCount: 0, promptCount: 1) == 32)
-        pacer.note(singleCount: 0, promptRowCount: 32, duration: .milliseconds(64))
-        #expect(pacer.promptRowLimit(singleCount: 0, promptCount: 1) == 125)
+        var model = SimulatedModel()
+        #expect(model.pacer.promptRowLimit(singleCount: 0, promptCount: 1) == 32)
+        let last = model.run(20, singleCount: 0, promptCount: 1)
+        #expect(last > 230 && last < 260)
     }
 
-    @Test func besideGeneratingSequencesAStepAtMostDoubles() {
-        var pacer = StepPacer(limit: .milliseconds(250))
-        pacer.note(singleCount: 0, promptRowCount: 32, duration: .milliseconds(64))
-        // 24 ms whatever is computed, and 2 ms a row.
-        pacer.note(singleCount: 8, promptRowCount: 0, duration: .milliseconds(40))
-        // 0.8 of the 40 ms that eight sequences take, of the 56 ms of sixteen.
-        #expect(pacer.promptRowLimit(singleCount: 8, promptCount: 1) == 16)
-        #expect(pacer.promptRowLimit(singleCount: 16, promptCount: 1) == 22)
-        #expect(pacer.promptRowLimit(singleCount: 0, promptCount: 1) == 113)
-        // Twice as many prompts as sequences that generate.
-        #expect(pacer.promptRowLimit(singleCount: 8, promptCount: 16) == 32)
+    /// Growing contexts make rows dearer, those of the prompt and those of the others.
+    @Test(arguments: [(0.005, 0.0), (0.005, 0.002), (0.0, 0.002)])
+    func besideGeneratingSequencesAStepNeverDoublesHoweverLongThePrompt(prompt: Double, single: Double) {
+        var model = SimulatedModel()
+        model.run(50, singleCount: 8, promptCount: 0)
+        model.run(30, singleCount: 8, promptCount: 1)
+        for _ in 0..<50 {
+            var sum = 0.0
+            for _ in 0..<16 {
+                model.prompt += prompt
+                model.single += single
+                let milliseconds = model.run(1, singleCount: 8, promptCount: 1)
+                #expect(milliseconds < 2 * model.milliseconds(8, 0))
+                sum += milliseconds
+            }
+            #expect(sum > 16 * 1.15 * model.milliseconds(8, 0))
+        }
     }
 
-    @Test func rowsThatBecomeDearerAreFewer() {
-        var pacer = StepPacer(limit: .milliseconds(250))
-        pacer.note(singleCount: 0, promptRowCount: 32, duration: .milliseconds(64))
-        for _ in 0..<40 { pacer.note(singleCount: 0, promptRowCount: 50, duration: .milliseconds(500)) }
-        #expect(pacer.promptRowLimit(singleCount: 0, promptCount: 1) == 25)
+    @Test func eachOfManyPromptsMayAddAsMuch() {
+        var model = SimulatedModel()
+        model.run(50, singleCount: 4, promptCount: 0)
+        let alone = model.milliseconds(4, 0)
+        let one = model.run(50, singleCount: 4, promptCount: 1) - alone
+        let twelve = model.run(50, singleCount: 4, promptCount: 12) - alone
+        #expect(twelve > 8 * one && twelve < 15 * one)
+        #expect(model.run(50, singleCount: 32, promptCount: 32) < 260)
     }
 
-    @Test func aSlowModelStillGetsAFewRows() {
-        var pacer = StepPacer(limit: .milliseconds(250))
-        pacer.note(singleCount: 0, promptRowCount: 32, duration: .seconds(64))
-        #expect(pacer.promptRowLimit(singleCount: 0, promptCount: 1) == 8)
-        pacer.note(singleCount: 3, promptRowCount: 0, duration: .seconds(1))
-        #expect(pacer.promptRowLimit(singleCount: 3, promptCount: 1) == 8)
+    /// Sequences were never seen to generate without prompts beside them.
+    @Test func whatGeneratingCostsIsLearnedBesidePrompts() {
+        var model = SimulatedModel()
+        model.run(10, singleCount: 0, promptCount: 9)
+        for singleCount in 1...8 { model.run(40, singleCount: singleCount, promptCount: 9 - singleCount) }
+        #expect(model.run(40, singleCount: 8, promptCount: 1) < 2.2 * model.milliseconds(8, 0))
+    }
+
+    /// What reads its weights for longer than the limit still lets prompts go on, by more than a row.
+    @Test func aSlowModelGetsRowsThatCostLittleMore() {
+        var model = SimulatedModel(step: 1000, single: 20, prompt: 20)
+        let last = model.run(60, singleCount: 0, promptCount: 1)
+        #expect(last > 1100 && last < 1300)
+        let beside = model.run(60, singleCount: 3, promptCount: 1)
+        #expect(beside > 1100 && beside < 1400)
+    }
+
+    @Test func aPauseOfTheMachineIsForgottenSoon() {
+        var model = SimulatedModel()
+        model.run(50, singleCount: 8, promptCount: 1)
+        model.pacer.note(singleCount: 8, promptRowCount: 9, duration: .seconds(30))
+        model.run(20, singleCount: 8, promptCount: 1)
+        let last = model.run(1, singleCount: 8, promptCount: 1)
+        #expect(last > 1.1 * model.milliseconds(8, 0) && last < 2 * model.milliseconds(8, 0))
     }
 }

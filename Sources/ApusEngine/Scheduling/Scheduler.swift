@@ -2,9 +2,9 @@ package import ApusNN
 
 /// Decides what runs now: turns known but uncomputed tokens of many sequences into steps.
 ///
-/// A step takes first one row of every sequence that is a single token behind, then rows of the others, which share
-/// what is left of the step's rows evenly: a long prompt never holds up sequences that are generating, nor a short
-/// prompt that came after it. Everything goes by rank: priority first, then age.
+/// A step takes first one row of every sequence that is a single token behind, then rows of the others, half of them
+/// evenly, half for those with the fewest left: a long prompt never holds up sequences that are generating, nor a short
+/// prompt that came after it, and always goes on itself. Everything else goes by rank: priority first, then age.
 ///
 /// A sequence is admitted when there are blocks for all its known tokens, beginning with the full blocks that the
 /// prefix cache has. While it generates it takes blocks as it needs them; when there are none, the running sequence of
@@ -118,7 +118,7 @@ package struct Scheduler {
     /// - Parameters:
     ///   - plan: the plan.
     ///   - promptRowLimit: the most rows of sequences more than one token behind, given how many sequences are one
-    ///     token behind, and how many more.
+    ///     token behind, and how many more. With none of the former there is at least one row all the same.
     /// - Returns: whether there is anything to compute.
     package mutating func plan(
         into plan: inout StepPlan,
@@ -129,7 +129,8 @@ package struct Scheduler {
         admit()
         planSingles(into: &plan)
         plannedSingleCount = planned.count
-        let limit = max(1, promptRowLimit(plannedSingleCount, running.count - plannedSingleCount))
+        let rowLimit = promptRowLimit(plannedSingleCount, running.count - plannedSingleCount)
+        let limit = max(rowLimit, plannedSingleCount == 0 ? 1 : 0)
         planPrompts(into: &plan, rowLimit: min(limits.chunkLength, limits.maximumRowCount - plan.tokens.count, limit))
         return !planned.isEmpty
     }
@@ -256,10 +257,21 @@ package struct Scheduler {
         preemptionCount += 1
     }
 
-    /// Shares rows among the sequences that are more than one token behind: each gets up to the level at which all rows
-    /// are used.
+    /// Gives rows to the sequences that are more than one token behind: half of them evenly, so that each goes on, the other
+    /// half to those that have the fewest left, which are then done early at little cost to the others.
     private mutating func planPrompts(into plan: inout StepPlan, rowLimit: Int) {
-        var left = rowLimit
+        let evenCount = planEvenRows(rowLimit - rowLimit / 2)
+        planShortestFirst(rowLimit - evenCount)
+        for sequence in running where sequence.plannedCount > 0 {
+            append(sequence, rowCount: sequence.plannedCount, to: &plan)
+            sequence.plannedCount = 0
+        }
+    }
+
+    /// Each prompt gets up to the level at which all rows are used.
+    /// - Returns: how many rows were used.
+    private mutating func planEvenRows(_ rowCount: Int) -> Int {
+        var left = rowCount
         var level = 0
         while left > 0 {
             var unsatisfiedCount = 0
@@ -267,18 +279,34 @@ package struct Scheduler {
             if unsatisfiedCount == 0 { break }
             // Fewer rows than sequences: one each, by rank.
             let step = max(1, left / unsatisfiedCount)
-            var taken = 0
             for sequence in running where sequence.isPrompt && sequence.pendingCount > level {
-                let more = min(step, sequence.pendingCount - level, left - taken)
+                let more = min(step, sequence.pendingCount - level, left)
                 sequence.plannedCount += more
-                taken += more
+                left -= more
             }
-            left -= taken
             level += step
         }
-        for sequence in running where sequence.plannedCount > 0 {
-            append(sequence, rowCount: sequence.plannedCount, to: &plan)
-            sequence.plannedCount = 0
+        return rowCount - left
+    }
+
+    /// The prompts of the highest priority with the fewest rows left get all they want, as far as rows go.
+    private mutating func planShortestFirst(_ rowCount: Int) {
+        var left = rowCount
+        while left > 0 {
+            var next: SequenceState?
+            for sequence in running where sequence.isPrompt && sequence.unplannedCount > 0 {
+                guard let best = next else {
+                    next = sequence
+                    continue
+                }
+                if (best.priority, sequence.unplannedCount) < (sequence.priority, best.unplannedCount) {
+                    next = sequence
+                }
+            }
+            guard let next else { break }
+            let more = min(left, next.unplannedCount)
+            next.plannedCount += more
+            left -= more
         }
     }
 

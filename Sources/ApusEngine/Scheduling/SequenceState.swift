@@ -73,6 +73,9 @@ package final class SequenceState {
     /// Known tokens that are not computed yet.
     package var pendingCount: Int { tokens.count - computedCount }
 
+    /// Pending tokens that have no row in the step being planned.
+    var unplannedCount: Int { pendingCount - plannedCount }
+
     /// Whether it takes part in a step with a chunk of its tokens, not with a single one.
     var isPrompt: Bool { pendingCount > 1 }
 

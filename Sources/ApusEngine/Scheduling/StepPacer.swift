@@ -1,55 +1,52 @@
 /// Keeps steps short: from how long steps took, how many prompt rows the next may have.
 ///
-/// Alone, prompts fill a step up to the longest it may last. Beside sequences that generate, a step lasts at most twice
-/// what it would without the prompt: a long prompt then halves their speed while it runs, and never stalls them. Where
-/// more prompts wait than sequences generate, their wait weighs more, in proportion.
+/// Alone, prompts fill a step up to the longest it may last. Beside sequences that generate, each prompt may add less to a
+/// step than these take in it: one long prompt then nearly halves their speed while it runs, and never stalls them;
+/// when many prompts come at once, they are through soon, in chunks large enough to be computed well.
 ///
 /// Which rows share a step changes no bit of their results, so a plan may depend on a clock. Not thread-safe: the step
 /// loop owns it.
 package struct StepPacer {
     /// The longest a step may last, in seconds; nil for no limit.
     private let limit: Double?
-    /// The seconds of a step whatever it computes, and what each row adds: moving averages.
-    private var stepSeconds: Double?
-    private var rowSeconds: Double?
+    private var cost: StepCost?
+    /// Steps since prompts had no part in one.
+    private var mixedCount = 0
 
     /// Creates a pacer that knows nothing yet.
     package init(limit: Duration?) { self.limit = limit.map { $0 / .seconds(1) } }
 
-    /// Fewer rows hardly shorten a step: it reads the weights all the same.
-    private static let fewestRows = 8
     /// Rows to learn the model's speed from.
     private static let firstRows = 32
-    /// How much of the latest step goes into an average.
-    private static let weight = 0.25
-    /// Leaves some room below twice the time: the time of a step varies.
+    /// What a prompt may add to a step: leaves some room below twice the time, as times vary.
+    ///
+    /// Less would not help the others: a prompt's keys are read in each step, so that it would take more of them.
     private static let share = 0.8
+    /// A step this much longer is accepted at any rate: weights that are read should serve more than one row.
+    private static let leastShare = 0.2
+    /// Every so many steps prompts have no part in one: what the others take, which grows with their contexts, would not
+    /// be told from what prompts take.
+    private static let period = 16
 
     /// The most prompt rows of the next step, in which `singleCount` sequences generate a token and `promptCount` want
     /// rows of their prompts.
     package func promptRowLimit(singleCount: Int, promptCount: Int) -> Int {
         guard let limit else { return .max }
-        guard let rowSeconds, rowSeconds > 0 else { return Self.firstRows }
-        let singles = (stepSeconds ?? 0) + rowSeconds * Double(singleCount)
-        let urgency = max(1, Double(promptCount) / Double(max(1, singleCount)))
-        let available = singleCount > 0 ? min(limit - singles, singles * Self.share * urgency) : limit - singles
-        return Int(min(1e6, max(Double(Self.fewestRows), available / rowSeconds)))
+        guard let cost else { return Self.firstRows }
+        if singleCount > 0, mixedCount >= Self.period - 1 { return 0 }
+        let rest = cost.seconds(.init(singleCount: singleCount, promptRowCount: 0))
+        let fair = singleCount > 0 ? rest * Self.share * Double(promptCount) : .infinity
+        let available = max(min(limit - rest, fair), rest * Self.leastShare)
+        return Int(min(1e6, max(1, available / cost.coefficients.z)))
     }
 
     /// Learns from a step.
     package mutating func note(singleCount: Int, promptRowCount: Int, duration: Duration) {
         guard limit != nil else { return }
-        let seconds = duration / .seconds(1)
-        if promptRowCount == 0 {
-            let rest = seconds - (rowSeconds ?? 0) * Double(singleCount)
-            Self.add(max(rest, seconds / 10), to: &stepSeconds)
-        } else {
-            let rest = max(seconds - (stepSeconds ?? 0), seconds / 10)
-            Self.add(rest / Double(singleCount + promptRowCount), to: &rowSeconds)
-        }
-    }
-
-    private static func add(_ value: Double, to average: inout Double?) {
-        average = average.map { $0 + (value - $0) * weight } ?? value
+        let size = StepCost.Size(singleCount: singleCount, promptRowCount: promptRowCount)
+        let seconds = max(1e-9, duration / .seconds(1))
+        mixedCount = singleCount > 0 && promptRowCount > 0 ? mixedCount + 1 : 0
+        guard cost != nil else { return cost = StepCost(size, seconds: seconds) }
+        cost?.note(size, seconds: seconds)
     }
 }
