@@ -20,7 +20,8 @@
 
 #define APUS_CHUNK_GROUPS 12     ///< groups of 32 inputs unpacked at a time
 #define APUS_FEW_ROWS 8          ///< so many rows stay in registers
-#define APUS_UNPACKED_ROWS 48    ///< above, unpacking to memory pays
+/// Above so many rows unpacking to memory pays; sooner for blocks whose scales are packed, too.
+#define APUS_UNPACKED_ROWS(block_length) ((block_length) == 256 ? 24 : 48)
 #define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
 #define APUS_PREFETCH_BYTES 8192
 

@@ -40,7 +40,7 @@ PANEL_KERNELS(halves_minimum_2_bit)
             length / APUS_GROUP, sizeof(apus_##name##_block) * APUS_TILE_ROWS * APUS_GROUP / length,               \
             sizeof(apus_##name##_block) * APUS_TILE_ROWS > sizeof(apus_##name##_tile) ? 64 : 0,                    \
             sizeof(apus_##name##_tile)};                                                                           \
-        if (args->rows <= APUS_UNPACKED_ROWS) {                                                                    \
+        if (args->rows <= APUS_UNPACKED_ROWS(length)) {                                                            \
             multiply_few(args, begin, end, format, sizes);                                                         \
         } else {                                                                                                   \
             multiply_many(args, begin, end, scratch, format, sizes);                                               \
