@@ -60,7 +60,7 @@ let package = Package(
         ),
         .target(
             name: "ApusChat",
-            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore"],
+            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
             swiftSettings: strict
         ),
         .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"], swiftSettings: strict),
@@ -124,7 +124,7 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Apus", "ApusServe", "ApusStore", "ApusEval", "ApusTensor", "ApusCore",
+                "Apus", "ApusServe", "ApusStore", "ApusEval", "ApusGrammar", "ApusTensor", "ApusCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Serve"])),
             ],
@@ -174,7 +174,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusGrammarTests",
-            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore"],
+            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

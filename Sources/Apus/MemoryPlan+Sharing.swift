@@ -26,6 +26,11 @@ extension MemoryPlan {
         return true
     }
 
+    /// Bytes that each of several models may take beside its plan while all are loaded; nil if they cannot be.
+    package static func spare(beside plans: [MemoryPlan], _ limit: Int) -> Int? {
+        fit(plans, limit) ? plans.reduce(limit) { $0 - $1.total } / plans.count : nil
+    }
+
     /// The options that load a model as planned, whatever else is loaded.
     package func fix(_ options: inout ModelOptions) {
         options.memoryLimit = limit

@@ -9,7 +9,7 @@ public struct MemoryPlan: Sendable {
     public let weights: Int
     /// Bytes of keys and values for `kvPositionCount` positions.
     public let keyValues: Int
-    /// Bytes of activations, logits and the threads' scratch.
+    /// Bytes of activations, logits, the threads' scratch, and what the program itself takes.
     public let buffers: Int
     /// Bytes that may be used.
     public let limit: Int
@@ -17,6 +17,9 @@ public struct MemoryPlan: Sendable {
     public let contextLength: Int
     /// Positions the KV cache holds over all requests.
     public let kvPositionCount: Int
+
+    /// Bytes for the program, its vocabulary and requests, of which 32 streams on a small model took less than 10 MB.
+    private static let programByteCount = 40_000_000
 
     /// All bytes of the plan.
     public var total: Int { weights + keyValues + buffers }
@@ -50,7 +53,10 @@ public struct MemoryPlan: Sendable {
         }
         func bytes(_ sizes: ModelRunner.Sizes) -> (keyValues: Int, buffers: Int) {
             let counts = ModelRunner.byteCounts(shape: shape, sizes: sizes)
-            return (counts.keyValues, counts.activations + threadCount * Compute.scratchByteCount)
+            return (
+                counts.keyValues,
+                counts.activations + threadCount * Compute.scratchByteCount + Self.programByteCount
+            )
         }
         let chosen = Self.sizes(longestContext: shape.contextLength, options) { sizes in
             let needed = bytes(sizes)

@@ -8,7 +8,8 @@ extension Model {
     /// The mean of a text's last hidden states, after the final norm: `hiddenSize` floats.
     ///
     /// It has its own buffers, sized to the text, and takes turns with nobody: a generation under way goes on.
-    /// - Throws: `ApusError`: `contextFull` with the counts if the text does not fit, `invalidArgument` if it is empty.
+    /// - Throws: `ApusError`: `contextFull` with the counts if the text fits neither the context nor what memory is left,
+    ///   `invalidArgument` if it is empty.
     public func embedding(of text: String) throws -> [Float] {
         try embedding(of: tokenizer.encode(text))
     }
@@ -45,14 +46,17 @@ final class Embedder: Sendable {
     private let model: any LanguageModel
     private let compute: Mutex<Compute?>
     private let options: ModelOptions
+    private let byteLimit: Int
     private let threadCount: Int
     private let contextLength: Int
 
-    init(model: any LanguageModel, options: ModelOptions, threadCount: Int) {
+    /// - Parameter byteLimit: bytes that a text may take.
+    init(model: any LanguageModel, options: ModelOptions, byteLimit: Int, threadCount: Int) {
         contextLength = model.shape.contextLength
         self.model = model
         compute = Mutex(nil)
         self.options = options
+        self.byteLimit = byteLimit
         self.threadCount = threadCount
     }
 
@@ -85,22 +89,32 @@ final class Embedder: Sendable {
         guard tokens.count <= contextLength else {
             throw ApusError(.contextFull, "the text has \(tokens.count) tokens, the context \(contextLength)")
         }
+        let rows = min(tokens.count, rowCount)
+        let sizes = ModelRunner.Sizes(
+            kvPositionCount: tokens.count,
+            contextLength: tokens.count,
+            maximumRowCount: rows,
+            maximumLogitsRowCount: rows,
+            kvType: options.kvType
+        )
+        try check(sizes)
         return try compute.withLock { held in
             let compute = try held ?? Compute(threadCount: threadCount)
             held = compute
-            let rows = min(tokens.count, rowCount)
-            let runner = try ModelRunner(
-                model: model,
-                sizes: ModelRunner.Sizes(
-                    kvPositionCount: tokens.count,
-                    contextLength: tokens.count,
-                    maximumRowCount: rows,
-                    maximumLogitsRowCount: rows,
-                    kvType: options.kvType
-                ),
-                compute: compute
+            return body(try ModelRunner(model: model, sizes: sizes, compute: compute))
+        }
+    }
+
+    /// Refuses what would break the memory plan.
+    private func check(_ sizes: ModelRunner.Sizes) throws {
+        let counts = ModelRunner.byteCounts(shape: model.shape, sizes: sizes)
+        let needed = counts.keyValues + counts.activations + threadCount * Compute.scratchByteCount
+        guard needed <= byteLimit else {
+            throw ApusError(
+                .contextFull,
+                "the text has \(sizes.contextLength) tokens, for which \(ByteCount.text(needed)) are needed beside the model; "
+                    + "\(ByteCount.text(byteLimit)) are left: shorten it, raise --memory, or lower --contexts or --context"
             )
-            return body(runner)
         }
     }
 }

@@ -86,7 +86,12 @@ public final class Model: Sendable {
         memoryPlan = loaded.plan
         kernelTier = loaded.compute.kernels.tier
         threadCount = loaded.compute.threadCount
-        embedder = Embedder(model: loaded.model, options: options, threadCount: loaded.compute.threadCount)
+        embedder = Embedder(
+            model: loaded.model,
+            options: options,
+            byteLimit: options.textByteLimit ?? loaded.plan.limit - loaded.plan.total,
+            threadCount: loaded.compute.threadCount
+        )
         let runner = try ModelRunner(model: loaded.model, sizes: loaded.plan.sizes, compute: loaded.compute)
         var configuration = options.engine
         configuration.chunkLength = options.chunkLength

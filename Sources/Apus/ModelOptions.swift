@@ -24,6 +24,8 @@ public struct ModelOptions: Sendable {
     public var contextCount: Int
     /// Where computed prompts outlive the model; nil keeps them in memory only.
     public var prefixFolder: PrefixFolder?
+    /// Bytes that a text may take which is embedded or scored beside the engine; nil takes what the plan leaves of the limit.
+    package var textByteLimit: Int?
     /// The most prompt tokens of a step.
     package var chunkLength: Int?
     /// How requests share the engine; its chunk length is the one above.

@@ -49,6 +49,13 @@ package struct AnswerShape: Hashable, Sendable {
         self.calls = calls
     }
 
+    /// The functions that an answer may also call without the marks of a model's format: where both calls and text may
+    /// come, and nothing is promised of the arguments.
+    package var plainCallNames: [String] {
+        guard content == .anything, let calls, !calls.isRequired else { return [] }
+        return calls.functions.filter { !$0.isStrict }.map(\.name)
+    }
+
     /// Whether every answer will do.
     package var isAnything: Bool {
         content == .anything && calls.map { !$0.isRequired && !$0.functions.contains(where: \.isStrict) } ?? true

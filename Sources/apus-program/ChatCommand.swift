@@ -31,6 +31,7 @@ struct ChatCommand: AsyncParsableCommand {
     var system: String?
     @Option(help: "A text that ends an answer; may be given several times.")
     var stop: [String] = []
+    @OptionGroup(title: "Form of the answer") var form: GrammarArguments
     @OptionGroup(title: "Sampling") var sampling: SamplingArguments
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
@@ -42,10 +43,16 @@ struct ChatCommand: AsyncParsableCommand {
 
     func run() async throws {
         let options = model.options
+        let grammar = try form.load()
         let path = try await target.resolve().path
         let loaded = try await Terminal.cancellingOnInterrupt { try await LoadingBar.load(path, options: options) }
         guard loaded.chatTemplate != nil else { throw ModelFile.missingTemplate }
-        let generation = GenerationOptions(sampling: sampling.parameters, maximumTokenCount: maxTokens, stop: stop)
+        let generation = GenerationOptions(
+            sampling: sampling.parameters,
+            maximumTokenCount: maxTokens,
+            stop: stop,
+            grammar: grammar
+        )
         var loop = ChatLoop(model: loaded, system: system, options: generation)
         try await loop.run()
     }

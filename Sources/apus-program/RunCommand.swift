@@ -1,5 +1,6 @@
 import Apus
 import ApusCore
+import ApusGrammar
 import ApusStore
 import ArgumentParser
 
@@ -17,6 +18,7 @@ struct RunCommand: AsyncParsableCommand {
               cat report.txt | apus run smollm2 "summarise"
               apus run ./model.gguf --raw --temperature 0 --max-tokens 32 "Once upon a time"
               apus run smollm2 "Name three rivers." --json --seed 7
+              apus run smollm2 "Describe Rome." --json-schema city.json
             """
     )
 
@@ -34,6 +36,7 @@ struct RunCommand: AsyncParsableCommand {
     var stop: [String] = []
     @Flag(help: "Print one JSON object instead of the text.")
     var json = false
+    @OptionGroup(title: "Form of the answer") var form: GrammarArguments
     @OptionGroup(title: "Sampling") var sampling: SamplingArguments
     @OptionGroup(title: "Model") var model: ModelOptionArguments
 
@@ -46,11 +49,13 @@ struct RunCommand: AsyncParsableCommand {
     func run() async throws {
         let options = model.options
         let prompt = try wholePrompt()
+        let grammar = try form.load()
         let path = try await target.resolve().path
         try await Terminal.cancellingOnInterrupt {
             let start = ContinuousClock.now
             let loaded = try await LoadingBar.load(path, options: options)
-            try await answer(prompt, with: loaded, loading: start.duration(to: .now))
+            let generation = try generation(prompt, with: loaded, grammar: grammar)
+            try await stream(generation, loading: start.duration(to: .now))
         }
     }
 
@@ -68,15 +73,19 @@ struct RunCommand: AsyncParsableCommand {
         }
     }
 
-    private func answer(_ prompt: String, with model: Model, loading: Duration) async throws {
-        let options = GenerationOptions(sampling: sampling.parameters, maximumTokenCount: maxTokens, stop: stop)
-        let generation: TextGeneration
-        if raw {
-            guard system == nil else { throw ValidationError("--system needs a chat template: it can't go with --raw") }
-            generation = try model.generate(prompt, options: options)
-        } else {
-            generation = try model.chat(system: system, options: options).send(prompt)
-        }
+    private func generation(_ prompt: String, with model: Model, grammar: Grammar?) throws -> TextGeneration {
+        let options = GenerationOptions(
+            sampling: sampling.parameters,
+            maximumTokenCount: maxTokens,
+            stop: stop,
+            grammar: grammar
+        )
+        guard raw else { return try model.chat(system: system, options: options).send(prompt) }
+        guard system == nil else { throw ValidationError("--system needs a chat template: it can't go with --raw") }
+        return try model.generate(prompt, options: options)
+    }
+
+    private func stream(_ generation: TextGeneration, loading: Duration) async throws {
         var record = RunRecord(loading: loading)
         for try await piece in generation {
             record.add(piece)

@@ -165,7 +165,9 @@ extension ServeCommand {
             named.append((id, try await ModelArgument.resolve(name, isOffline: offline).path))
         }
         let facts = try named.map { try ModelFacts(ModelFile(path: $0.path)) }
-        return zip(named, try MemoryPlan.sharing(facts, options: options)).map { model, plan in
+        let plans = try MemoryPlan.sharing(facts, options: options)
+        options.textByteLimit = MemoryPlan.spare(beside: plans, options.effectiveMemoryLimit)
+        return zip(named, plans).map { model, plan in
             var options = options
             plan.fix(&options)
             return ModelRegistry.Entry(id: model.id, plan: plan) { [options] in

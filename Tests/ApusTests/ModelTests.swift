@@ -149,6 +149,16 @@ import Testing
         #expect((summary?.promptTokenCount ?? 0) + (summary?.generatedTokenCount ?? 0) == 24)
     }
 
+    @Test func aTextThatWouldBreakTheMemoryPlanIsRefused() async throws {
+        let plan = try await Self.model.memoryPlan
+        let options = ModelOptions(contextLength: 512, memoryLimit: plan.total + 1_000_000, kvPositionCount: 4096)
+        let model = try await Model.load(RealModel.smolLM2.path, options: options)
+        let embedding = #expect(throws: ApusError.self) { try model.embedding(of: "A spider") }
+        #expect(embedding?.code == .contextFull)
+        let scoring = #expect(throws: ApusError.self) { try model.logprobs(of: [1, 2, 3], alternativeCount: 1) }
+        #expect(scoring?.code == .contextFull)
+    }
+
     @Test func embeddingsHaveTheModelsWidthAndAreTheSameEachTime() async throws {
         let model = try await Self.model
         let first = try model.embedding(of: "A spider sits in its web.")

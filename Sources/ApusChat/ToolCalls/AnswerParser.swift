@@ -18,6 +18,8 @@ package struct AnswerParser: Sendable {
         case call
         /// What may be nothing but calls, up to the end.
         case whole
+        /// What may still be nothing but a plain call.
+        case plainCall
     }
 
     private let format: ToolCallFormat?
@@ -27,15 +29,25 @@ package struct AnswerParser: Sendable {
     /// How far `held` has been searched for what ends a call.
     private var scan = StringScan()
     private var callCount = 0
+    /// Nil where there are no plain calls.
+    private var plainCall: PlainCallScan?
 
     /// Creates a parser.
     /// - Parameters:
     ///   - format: how calls are written; nil where there are no tools, and all is text.
     ///   - allowsManyCalls: whether anything may follow the first call; if not, it is dropped.
     ///   - beginsThinking: whether the prompt ended with `<think>`.
-    package init(format: ToolCallFormat?, allowsManyCalls: Bool = true, beginsThinking: Bool = false) {
+    ///   - plainCallNames: the functions that an answer also calls if it is nothing but the call as JSON, without the
+    ///     format's marks; in a fenced block of code or not.
+    package init(
+        format: ToolCallFormat?,
+        allowsManyCalls: Bool = true,
+        beginsThinking: Bool = false,
+        plainCallNames: [String] = []
+    ) {
         self.format = format
         self.allowsManyCalls = allowsManyCalls
+        plainCall = plainCallNames.isEmpty ? nil : PlainCallScan(names: plainCallNames)
         state = beginsThinking ? .reasoning : .start(mayThink: true)
     }
 
@@ -59,6 +71,7 @@ package struct AnswerParser: Sendable {
         case .reasoning: emit(rest, as: Part.reasoning, &parts)
         case .call: emitCalls(opening + rest, calls(in: rest), &parts)
         case .whole: emitCalls(rest, ToolCall.wholeAnswer(rest), &parts)
+        case .plainCall: emitCalls(rest, plainCall?.call(in: rest), &parts)
         }
         held = []
         return parts
@@ -99,6 +112,14 @@ package struct AnswerParser: Sendable {
             state = calls == nil ? .text : .start(mayThink: false)
             return true
         case .whole: return false
+        case .plainCall:
+            while let offset = plainCall?.offset, offset < held.count {
+                if plainCall?.take(held[offset]) == false {
+                    state = .text
+                    return true
+                }
+            }
+            return false
         }
     }
 
@@ -125,7 +146,8 @@ package struct AnswerParser: Sendable {
         }
         // White space between thoughts, calls and text separates them and belongs to neither.
         if !mayThink { drop(text.startIndex) }
-        state = .text
+        let mayCall = first == UInt8(ascii: "{") || first == UInt8(ascii: "`")
+        state = mayCall && plainCall != nil && callCount == 0 ? .plainCall : .text
         return true
     }
 

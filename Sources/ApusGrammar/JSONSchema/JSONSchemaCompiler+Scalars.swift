@@ -110,9 +110,15 @@ enum StringFormats {
         + "|02-(?:0[1-9]|1\\d|2[0-8]))|\(leapYear)-02-29)"
     private static let clock = "(?:[01]\\d|2[0-3]):[0-5]\\d"
     private static let time = "\(clock):[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-]\(clock))"
-    private static let label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    private static func label(_ most: Int) -> String { "[A-Za-z0-9](?:[A-Za-z0-9-]{0,\(most - 2)}[A-Za-z0-9])?" }
+    // A name has at most 253 characters: a few long labels or many short ones.
+    private static let hostname = "\(label(63))(?:\\.\(label(63))){0,2}|\(label(30))(?:\\.\(label(30))){3,7}"
     private static let octet = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
-    private static let atom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}"
+    private static func atom(_ most: Int) -> String { "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,\(most)}" }
+    // At most 64 characters before the sign, and 254 in all.
+    private static let mailbox =
+        "(?:\(atom(64))|\(atom(31))\\.\(atom(32))|\(atom(12))(?:\\.\(atom(12))){2,4})"
+    private static let mailHost = "(?:\(label(62))(?:\\.\(label(62))){1,2}|\(label(22))(?:\\.\(label(22))){3,7})"
 
     static let patterns: [String: String] = [
         "date": date,
@@ -120,7 +126,7 @@ enum StringFormats {
         "date-time": "\(date)T\(time)",
         "uuid": "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
         "ipv4": "\(octet)(?:\\.\(octet)){3}",
-        "hostname": "\(label)(?:\\.\(label)){0,2}",
-        "email": "\(atom)(?:\\.\(atom)){0,2}@\(label)(?:\\.\(label)){1,2}",
+        "hostname": hostname,
+        "email": "\(mailbox)@\(mailHost)",
     ]
 }

@@ -72,7 +72,7 @@ struct JSONText {
         return .sequence([minus, .choice([.text("0"), positive])])
     }
 
-    /// Numbers below 1.8e308: three digits of exponent need one digit before the point.
+    /// Finite numbers: three digits of exponent need one digit before the point.
     private static var freeNumber: GrammarExpression {
         let fraction = GrammarExpression.optional(.sequence([.text("."), .digits(1, 24)]))
         let letter = GrammarExpression.choice([.text("e"), .text("E")])
@@ -91,7 +91,18 @@ struct JSONText {
         return .choice([
             .sequence([freeInteger(16), fraction, short]),
             .sequence([minus, nonzeroDigit, fraction, long]),
+            .sequence([minus, .text("1"), .optional(largestFraction), letter, plus, .text("308")]),
         ])
+    }
+
+    /// A fraction up to that of the largest double, 1.7976931348623157e308.
+    private static var largestFraction: GrammarExpression {
+        var rest = GrammarExpression.empty
+        for (place, digit) in "7976931348623157".utf8.enumerated().reversed() {
+            let less = GrammarExpression.sequence([.byte(UInt8(ascii: "0")...digit - 1), .digits(0, 23 - place)])
+            rest = .choice([less, .sequence([.byte(digit...digit), .optional(rest)])])
+        }
+        return .sequence([.text("."), rest])
     }
 
     // MARK: Strings

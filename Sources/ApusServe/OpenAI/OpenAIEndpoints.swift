@@ -73,6 +73,7 @@ package enum OpenAIEndpoints {
         let hasLogprobs = request.inference.alternativeCount != nil
         let reader = ConversationReader(
             request.conversation,
+            shape: request.inference.shape,
             of: served.model,
             beginsThinking: inference.beginsThinking
         )

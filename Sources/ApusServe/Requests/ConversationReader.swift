@@ -8,12 +8,13 @@ struct ConversationReader: Sendable {
     /// The texts of marker tokens, which the detokenizer leaves out.
     private let markers: [Int32: String]
 
-    init(_ conversation: Conversation?, of model: Model, beginsThinking: Bool) {
+    init(_ conversation: Conversation?, shape: AnswerShape, of model: Model, beginsThinking: Bool) {
         let hasTools = conversation?.tools != nil
         parser = AnswerParser(
             format: hasTools ? model.toolCallFormat : nil,
             allowsManyCalls: conversation?.allowsManyCalls ?? true,
-            beginsThinking: beginsThinking
+            beginsThinking: beginsThinking,
+            plainCallNames: shape.plainCallNames
         )
         var markers: [Int32: String] = [:]
         for text in (hasTools ? ToolCallFormat.markers : []) + ["<think>", "</think>"] {
