@@ -60,7 +60,7 @@ let package = Package(
         ),
         .target(
             name: "ApusChat",
-            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore", "ApusTestSupport"],
+            dependencies: ["ApusGrammar", "ApusTokenizers", "ApusFormats", "ApusCore"],
             swiftSettings: strict
         ),
         .target(name: "ApusEngine", dependencies: ["ApusNN", "ApusTensor", "ApusCore"], swiftSettings: strict),
@@ -76,6 +76,11 @@ let package = Package(
         .target(
             name: "ApusEval",
             dependencies: ["Apus", "ApusEngine", "ApusNN", "ApusTensor", "ApusCore"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "ApusQuantize",
+            dependencies: ["ApusFormats", "ApusTensor", "ApusCore"],
             swiftSettings: strict
         ),
         // front end
@@ -124,7 +129,7 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "Apus", "ApusServe", "ApusStore", "ApusEval", "ApusGrammar", "ApusTensor", "ApusCore",
+                "Apus", "ApusServe", "ApusStore", "ApusEval", "ApusQuantize", "ApusGrammar", "ApusTensor", "ApusCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Serve"])),
             ],
@@ -189,6 +194,16 @@ let package = Package(
                 "Apus", "ApusEngine", "ApusModels", "ApusChat", "ApusTokenizers", "ApusNN", "ApusTensor", "ApusFormats",
                 "ApusCore", "ApusTestSupport", "CAllocationCounter",
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusEvalTests",
+            dependencies: ["ApusEval", "Apus", "ApusFormats", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ApusQuantizeTests",
+            dependencies: ["ApusQuantize", "ApusFormats", "ApusTensor", "ApusCore", "ApusTestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -84,4 +84,17 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
         let (bytes, overflow) = (elementCount / blockLength).multipliedReportingOverflow(by: blockByteCount)
         return overflow ? nil : bytes
     }
+
+    /// The type with blocks of 32 that stands in where rows are no multiple of 256, as in llama.cpp's quantizer; itself where
+    /// it has such blocks.
+    package var shortBlockForm: ElementType {
+        switch self {
+        case .q2K, .q3K: .q4_0
+        case .q4K: .q5_0
+        case .q5K: .q5_1
+        case .q6K: .q8_0
+        case .iq4XS: .iq4NL
+        default: self
+        }
+    }
 }

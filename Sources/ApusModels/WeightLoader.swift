@@ -189,17 +189,3 @@ package final class WeightLoader {
         progress(min(1, Double(loadedByteCount) / Double(totalByteCount)))
     }
 }
-
-extension ElementType {
-    /// The 32-element type nearest in size to a 256-element one, for rows that are no multiple of 256.
-    fileprivate var shortBlockForm: ElementType {
-        switch self {
-        case .q2K, .q3K: .q4_0
-        case .q4K: .q5_0
-        case .q5K: .q5_1
-        case .q6K: .q8_0
-        case .iq4XS: .iq4NL
-        default: self
-        }
-    }
-}

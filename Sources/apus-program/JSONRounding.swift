@@ -4,6 +4,8 @@ import Apus
 enum JSONRounding {
     /// Rounded to thousandths: more digits of a measurement say nothing.
     static func thousandths(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
+    /// Rounded to millionths, for what may be that small.
+    static func millionths(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
 }
 
 extension JSONWriter {

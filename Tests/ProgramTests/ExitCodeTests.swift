@@ -37,6 +37,7 @@ import Testing
         (["run", "smollm2"], "expected a prompt"), (["run", "smollm2"], "Usage: apus run [<options>] <model>"),
         (["run", "smollm2", "hi", "--top-p", "3"], "--top-p: expected above 0 to 1, found 3"),
         (["chat", "smollm2", "--max-tokens", "0"], "--max-tokens: expected 1 or more, found 0"),
+        (["run", "smollm2", "hi", "--json-schema", "a", "--grammar", "b"], "either --json-schema or --grammar"),
         (["run", "smollm2", "hi", "--threads", "0"], "--threads: expected 1 to 1024, found 0"),
         (["rm"], "NAME or --partial"),
     ])

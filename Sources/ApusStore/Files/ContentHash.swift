@@ -1,7 +1,7 @@
 import Crypto
 
 /// The SHA-256 hash of a stream of bytes: the name of a file's content in the store.
-struct ContentHash {
+package struct ContentHash {
     private var hasher = SHA256()
 
     /// Continues the hash with more bytes.
@@ -15,6 +15,17 @@ struct ContentHash {
     /// The hash of a text's UTF-8 bytes, in hexadecimal digits.
     static func hexDigits(of text: String) -> String {
         hexDigits(of: SHA256.hash(data: Array(text.utf8)))
+    }
+
+    /// The hash of bytes, in hexadecimal digits.
+    package static func hexDigits(of bytes: [UInt8]) -> String { hexDigits(of: SHA256.hash(data: bytes)) }
+
+    /// The hash of what files hold, one after the other, in hexadecimal digits.
+    /// - Throws: `ApusError` for a file that cannot be read.
+    package static func hexDigits(ofFiles paths: [String]) throws -> String {
+        var hash = ContentHash()
+        for path in paths { try FileSystem.read(path) { hash.update($0) } }
+        return hash.hexDigits
     }
 
     /// Whether a text is written as a SHA-256 hash: 64 lower-case hexadecimal digits.

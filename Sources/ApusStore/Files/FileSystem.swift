@@ -14,7 +14,7 @@ import Darwin
 #endif
 
 /// The file operations of the store, with failures told in one line that names the path.
-enum FileSystem {
+package enum FileSystem {
     /// What a path leads to.
     enum Kind {
         case file
@@ -104,7 +104,7 @@ enum FileSystem {
     }
 
     /// The absolute path with links and `..` resolved; nil if nothing is there.
-    static func realPath(_ path: String) -> String? {
+    package static func realPath(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)

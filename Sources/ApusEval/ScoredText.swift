@@ -1,0 +1,61 @@
+package import Apus
+import ApusNN
+
+/// A text cut up as llama.cpp's perplexity cuts it: chunks of the context's length, each of which starts afresh (with
+/// BOS where the vocabulary wants it) and has its second half scored.
+package struct ScoredText: Sendable {
+    /// Tokens of a chunk.
+    package let contextLength: Int
+    private let tokens: [Int32]
+    private let bos: Int32?
+
+    /// Cuts up a text.
+    /// - Parameters:
+    ///   - text: the text as bytes.
+    ///   - model: whose tokenizer and longest context count.
+    ///   - contextLength: tokens of a chunk.
+    /// - Throws: `ApusError` (`invalidArgument`) if the text has no whole chunk.
+    package init(_ text: [UInt8], for model: LoadedModel, contextLength: Int) throws {
+        guard contextLength >= 8, contextLength <= model.model.shape.contextLength else {
+            throw ApusError(
+                .invalidArgument,
+                "context: expected 8 to \(model.model.shape.contextLength), found \(contextLength)"
+            )
+        }
+        tokens = model.tokenizer.encode(text, parseSpecial: false, addSpecial: true)
+        guard tokens.count >= contextLength else {
+            throw ApusError(
+                .invalidArgument,
+                "the text has \(tokens.count) tokens, fewer than one chunk of \(contextLength)"
+            )
+        }
+        bos = model.tokenizer.addsBOS ? model.tokenizer.bos : nil
+        self.contextLength = contextLength
+    }
+
+    /// How many whole chunks the text has.
+    package var chunkCount: Int { tokens.count / contextLength }
+
+    /// Whether another model reads the same tokens in the text.
+    func isSame(as other: ScoredText) -> Bool {
+        contextLength == other.contextLength && tokens == other.tokens && bos == other.bos
+    }
+
+    /// The tokens of a chunk.
+    func chunk(_ index: Int) -> [Int32] {
+        var chunk = Array(tokens[index * contextLength..<(index + 1) * contextLength])
+        if let bos { chunk[0] = bos }
+        return chunk
+    }
+
+    /// The steps of a chunk: none has both rows that are scored and rows that are not.
+    var steps: [(positions: Range<Int>, isScored: Bool)] {
+        let firstScored = contextLength / 2
+        let halves = [(0..<firstScored, false), (firstScored..<contextLength - 1, true)]
+        return halves.flatMap { half, isScored in
+            stride(from: half.lowerBound, to: half.upperBound, by: ChunkReader.rowCount).map {
+                ($0..<min($0 + ChunkReader.rowCount, half.upperBound), isScored)
+            }
+        }
+    }
+}

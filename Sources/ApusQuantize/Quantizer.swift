@@ -1,0 +1,125 @@
+package import ApusCore
+package import ApusFormats
+package import ApusTensor
+
+/// Writes a model with its tensors in other types.
+///
+/// What is to be written is fixed at the start, so a run that was interrupted is taken up where it stopped. Memory is bounded
+/// by a few megabytes of a tensor, whatever its size.
+package struct Quantizer {
+    /// A tensor and the type it gets.
+    package struct Item: Sendable {
+        package let tensor: TensorInfo
+        package let type: ElementType
+    }
+
+    /// The tensors in file order.
+    package let items: [Item]
+    /// Whether weights are rounded that were rounded before.
+    package let isSourceQuantized: Bool
+    private let path: String
+    private var header: GGUFHeader
+
+    /// Lays out the file.
+    /// - Parameters:
+    ///   - file: the source.
+    ///   - type: what matrices get.
+    ///   - rules: exceptions; the last that matches counts.
+    ///   - record: what the file says of its making.
+    /// - Throws: `ApusError` (`invalidArgument`) for a rule that matches nothing or asks for what a tensor's rows cannot be.
+    package init(_ file: GGUFFile, to type: QuantizationType, rules: [TensorRule], record: FidelityRecord) throws {
+        path = file.paths.first ?? ""
+        let model = try QuantizationType.Model(file)
+        let matrices = file.tensors.filter { $0.shape.count >= 2 }
+        if let idle = rules.first(where: { rule in !matrices.contains { rule.matches($0.name) } }) {
+            throw ApusError(
+                .invalidArgument,
+                "--tensor \(idle.pattern): expected a pattern of matrices' names, found none that matches "
+                    + "(apus show --tensors lists them)"
+            )
+        }
+        items = file.tensors.map { tensor in
+            let rule = tensor.shape.count >= 2 ? rules.last { $0.matches(tensor.name) } : nil
+            let type = rule?.type ?? type.type(of: tensor.name, shape: tensor.shape, in: model)
+            return Item(tensor: tensor, type: type ?? tensor.type)
+        }
+        isSourceQuantized = items.contains { $0.tensor.type.isQuantized && $0.tensor.type != $0.type }
+        let replaced: Set = ["general.alignment", "general.file_type", "general.quantization_version"]
+        var fields = file.metadata.filter { field in
+            !replaced.contains(field.key) && !field.key.hasPrefix("split.") && !FidelityRecord.owns(field.key)
+        }.map { (key: $0.key, value: GGUFHeader.Value.copy($0)) }
+        fields.append(("general.file_type", .uint32(type.fileType)))
+        fields.append(("general.quantization_version", .uint32(2)))
+        fields += record.fields(type: type)
+        header = GGUFHeader(
+            fields: fields,
+            tensors: try items.map { try .init(name: $0.tensor.name, type: $0.type, shape: $0.tensor.shape) }
+        )
+    }
+
+    /// Bytes of the file to be written.
+    package var byteCount: Int { header.bytes.count + header.dataByteCount }
+
+    /// Writes everything to a part file, going on behind the last tensor that an earlier run left whole.
+    /// - Parameters:
+    ///   - part: the file.
+    ///   - progress: called with the bytes of the file that are there.
+    /// - Throws: `ApusError` naming the tensor with weights that are no finite numbers, or the disk's fault;
+    ///   `CancellationError` if the task was cancelled: what is there by then stays for the next run.
+    package func write(to part: PartFile, compute: Compute, progress: (Int) -> Void) throws {
+        let start = header.bytes.count
+        let present = try part.resume(after: header.bytes) - start
+        let ends = zip(header.offsets, header.tensors).map { $0 + $1.paddedByteCount }
+        let doneCount = ends.firstIndex { $0 > present } ?? ends.count
+        try part.truncate(to: start + (doneCount > 0 ? ends[doneCount - 1] : 0))
+        progress(part.byteCount)
+        for (item, end) in zip(items, ends).dropFirst(doneCount) {
+            try write(item, to: part, compute: compute, progress: progress)
+            try part.append([UInt8](repeating: 0, count: start + end - part.byteCount))
+        }
+        try part.synchronize()
+    }
+
+    /// Fills in what was measured.
+    package mutating func set(_ measures: FidelityRecord.Measures, in part: PartFile) throws {
+        for (name, value) in measures { header.set(FidelityRecord.key(of: name), value) }
+        try part.replaceStart(with: header.bytes)
+    }
+
+    /// Elements that are converted at once: whole blocks of every type.
+    private static let stretchLength = 1 << 20
+
+    private func write(_ item: Item, to part: PartFile, compute: Compute, progress: (Int) -> Void) throws {
+        let source = item.tensor.bytes
+        let conversion = ElementConversion(from: item.tensor.type, to: item.type)
+        let stretch = Self.stretchLength / item.tensor.type.blockLength * item.tensor.type.blockByteCount
+        for offset in stride(from: 0, to: source.count, by: stretch) {
+            try Task.checkCancellation()
+            let count = min(stretch, source.count - offset)
+            guard let bytes = source.slice(offset: offset, count: count) else { break }
+            do {
+                try part.append(conversion.convert(bytes, compute: compute))
+            } catch let error as ApusError where error.code == .malformedFile {
+                throw ApusError(.malformedFile, "\(path): tensor \(item.tensor.name): \(error.message)")
+            }
+            source.file.release(source.offset + offset..<source.offset + offset + count)
+            progress(part.byteCount)
+        }
+    }
+}
+
+extension QuantizationType.Model {
+    /// What a file's metadata and tensors say.
+    /// - Throws: `ApusError` (`malformedFile`) for fields of another type.
+    init(_ file: GGUFFile) throws {
+        let architecture = try file.metadata.string("general.architecture")
+        func count(_ name: String) throws -> Int? { try file.metadata.integerIfPresent("\(architecture).\(name)") }
+        let heads = try count("attention.head_count") ?? 1
+        let shared = try count("attention.head_count_kv") ?? heads
+        self.init(
+            layerCount: try count("block_count") ?? 0,
+            queryHeadsPerKeyValueHead: shared > 0 ? heads / shared : 1,
+            hasOutput: file.tensor(named: "output.weight") != nil
+        )
+    }
+}

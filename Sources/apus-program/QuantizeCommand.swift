@@ -1,0 +1,139 @@
+import Apus
+import ApusCore
+import ApusEval
+import ApusQuantize
+import ApusStore
+import ApusTensor
+import ArgumentParser
+
+/// `apus quantize`: writes a smaller file of a model.
+struct QuantizeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quantize",
+        abstract: "Write a model with smaller weights, and say what was lost.",
+        discussion: """
+            Norms and biases stay as they are. Take a source with 16 or 32 bits: rounding what was rounded before loses \
+            more than it saves.
+
+            With --measure the result is compared with the source on a text (see: apus eval kl), and the file keeps what \
+            was found: apus show prints it.
+
+            A run that was interrupted goes on where it stopped when it is typed again.
+
+            Examples:
+              apus quantize model.F16.gguf model.Q4_K_M.gguf --type q4_k_m
+              apus quantize model.F16.gguf small.gguf --type q4_k_m --measure wikitext2-valid.txt --chunks 20
+              apus quantize model.F16.gguf mine.gguf --type q4_0 --tensor 'blk.*.ffn_down.weight=q6_k'
+            """
+    )
+
+    @OptionGroup var target: ModelArgument
+    @Argument(help: "The file to write, such as model.Q4_K_M.gguf.", completion: .file(extensions: ["gguf"]))
+    var output: String
+    @Option(help: ArgumentHelp("What the matrices become.", valueName: "type"))
+    var type: QuantizationType
+    @Option(
+        help: ArgumentHelp(
+            "Another type for tensors that match a pattern; may be given several times.",
+            valueName: "pattern=type"
+        )
+    )
+    var tensor: [TensorRule] = []
+    @Option(help: ArgumentHelp("Measure what was lost on this text.", valueName: "file"))
+    var measure: String?
+    @Option(help: "Tokens of a chunk of the text.")
+    var context = 512
+    @Option(help: "How many chunks of the text (default: all).")
+    var chunks: Int?
+    @Option(help: "Compute threads (default: as many as affinity and CPU quota allow).")
+    var threads: Int?
+    @Flag(help: "Replace the output file if there is one.")
+    var force = false
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        if let chunks, chunks < 1 { throw ValidationError("--chunks: expected 1 or more, found \(chunks)") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads: expected 1 to 1024, found \(threads)")
+        }
+    }
+
+    func run() async throws {
+        let text = try measure.map { try Terminal.readFile($0) }
+        let path = try await target.resolve().path
+        guard case .gguf(let file) = try ModelFile(path: path).source else {
+            throw ApusError(.unsupported, "\(path): expected a .gguf file, found a folder: convert it to GGUF first")
+        }
+        try checkOutput(against: file.paths)
+        try await Terminal.cancellingOnInterrupt { try quantize(file, at: path, measuringOn: text) }
+    }
+
+    /// Refuses to write over anything unasked, and over the source at all.
+    private func checkOutput(against sources: [String]) throws {
+        guard let present = FileSystem.realPath(output) else { return }
+        if sources.contains(where: { FileSystem.realPath($0) == present }) {
+            throw ApusError(.invalidArgument, "\(output): is the source itself: give another name")
+        }
+        guard force else { throw ApusError(.invalidArgument, "\(output): exists; --force replaces it") }
+    }
+
+    private func quantize(_ file: GGUFFile, at path: String, measuringOn text: [UInt8]?) throws {
+        Terminal.showProgress("checking the source")
+        let record = try FidelityRecord(
+            source: lastComponent(of: path),
+            contentHash: ContentHash.hexDigits(ofFiles: file.paths),
+            text: text.map {
+                .init(
+                    name: lastComponent(of: measure ?? ""),
+                    contentHash: ContentHash.hexDigits(of: $0),
+                    contextLength: context
+                )
+            }
+        )
+        var quantizer = try Quantizer(file, to: type, rules: tensor, record: record)
+        Terminal.showProgress()
+        if quantizer.isSourceQuantized {
+            Terminal.note(
+                "apus: warning: the source was quantized before; a source with 16 or 32 bits gives better results\n"
+            )
+        }
+        let compute = try Compute(threadCount: threads ?? ProcessorCount.available)
+        let part = try PartFile(target: output)
+        let bar = WorkBar(name: lastComponent(of: output), total: quantizer.byteCount)
+        try quantizer.write(to: part, compute: compute) { bar.show($0) }
+        bar.finish()
+        let loss = try text.map { try self.loss(of: part.path, from: path, on: $0) }
+        if let loss { try quantizer.set(loss.measures, in: part) }
+        try part.finish()
+        let report = QuantizeReport(path: output, type: type, quantizer: quantizer, loss: loss)
+        Terminal.write(json ? report.json : report.text)
+    }
+
+    private func loss(of path: String, from source: String, on text: [UInt8]) throws -> DivergenceResult {
+        let options = ModelOptions(threadCount: threads, contextLength: context)
+        let run = DivergenceRun(
+            path: path,
+            options: options,
+            referencePath: source,
+            referenceOptions: options,
+            contextLength: context,
+            chunks: chunks
+        )
+        return try run.result(on: text, worstCount: 0).result
+    }
+
+    private func lastComponent(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
+}
+
+extension QuantizationType: ExpressibleByArgument {
+    /// The type with a name, in any case.
+    public init?(argument: String) { self.init(name: argument) }
+    /// All names, for help and completion.
+    public static var allValueStrings: [String] { all.map { $0.name.lowercased() } }
+}
+
+extension TensorRule: ExpressibleByArgument {
+    /// PATTERN=TYPE.
+    public init?(argument: String) { self.init(argument) }
+}

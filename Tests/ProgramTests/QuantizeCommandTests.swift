@@ -1,0 +1,139 @@
+import ApusFormats
+import ApusTestSupport
+import Foundation
+import Subprocess
+import SystemPackage
+import Testing
+
+@Suite struct QuantizeCommandTests {
+    private static let text = String(
+        repeating: "A spider sits in its web and waits for rain. Rivers carry stones to the sea. ",
+        count: 20
+    )
+
+    private func json(_ outcome: Program.Outcome) throws -> JSONValue {
+        #expect(outcome.status == .exited(0), "\(outcome.errors)")
+        return try JSONValue(parsing: Array(outcome.output.utf8), name: "output")
+    }
+
+    @Test func aFileIsWrittenMeasuredAndRuns() async throws {
+        guard let model = Program.model else { return }
+        let folder = try TemporaryFolder()
+        let (text, target) = (try folder.write(Self.text, to: "text"), "\(folder.path)/small.gguf")
+        let words = [
+            model, target, "--type", "q3_k_m", "--measure", text, "--context", "64", "--chunks", "2", "--json",
+        ]
+        let outcome = try await Program.run(.path(Program.path), ["quantize"] + words, input: .none)
+        let report = try json(outcome)
+        #expect(outcome.errors.contains("warning: the source was quantized before"))
+        #expect(try report.member("type").string() == "Q3_K_M")
+        #expect(try report.member("bytes").integer() == FileManager.default.contents(atPath: target)?.count)
+        let loss = try report.member("loss")
+        #expect(try loss.member("kl").double() > 0 && loss.member("predictions").integer() == 62)
+        // The file keeps it, and another measurement finds the same.
+        let shown = try await Program.run("show", target).output
+        #expect(shown.contains("apus.fidelity.type = Q3_K_M"), "\(shown)")
+        #expect(shown.contains("apus.fidelity.predictions = 62"), "\(shown)")
+        let again = try json(
+            try await Program.run(
+                .path(Program.path),
+                ["eval", "kl", target, "--reference", model, "--file"] + words[5...],
+                input: .none
+            )
+        )
+        for key in ["kl", "top_1_agreement", "perplexity"] {
+            #expect(try again.member(key).double() == loss.member(key).double(), "\(key)")
+        }
+        let answer = try await Program.run("run", target, "Once", "--raw", "--temperature", "0", "--max-tokens", "4")
+        #expect(answer.status == .exited(0) && !answer.output.isEmpty)
+    }
+
+    @Test func whatIsThereIsNotReplacedUnasked() async throws {
+        guard let model = Program.model else { return }
+        let folder = try TemporaryFolder()
+        let target = try folder.write("mine", to: "out.gguf")
+        expectOneLine(try await Program.run("quantize", model, target, "--type", "q8_0"), target, "--force")
+        #expect(FileManager.default.contents(atPath: target) == Data("mine".utf8))
+        let forced = try await Program.run("quantize", model, target, "--type", "q4_0", "--force")
+        #expect(forced.status == .exited(0), "\(forced.errors)")
+        let link = "\(folder.path)/link.gguf"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: target)
+        expectOneLine(
+            try await Program.run("quantize", target, link, "--type", "q8_0", "--force"),
+            link,
+            "source itself"
+        )
+        #expect(folder.files() == ["link.gguf", "out.gguf"])
+    }
+
+    @Test func aFullDiskIsAnErrorAndTheNextRunGoesOn() async throws {
+        guard let model = Program.model else { return }
+        let folder = try TemporaryFolder()
+        let target = "\(folder.path)/out.gguf"
+        let script = #"ulimit -f 40000; exec "$0" quantize "$1" "$2" --type q8_0"#
+        let words = ["-c", script, Program.path.string, model, target]
+        let outcome = try await Program.run(.name("bash"), words, input: .none)
+        #expect(outcome.status == .exited(1))
+        #expect(outcome.errors.contains("\(target).part: cannot write"), "\(outcome.errors)")
+        #expect(folder.files() == ["out.gguf.part"])
+        let left = FileManager.default.contents(atPath: "\(target).part")
+        let next = try await Program.run("quantize", model, target, "--type", "q8_0")
+        #expect(next.status == .exited(0), "\(next.errors)")
+        let whole = try #require(FileManager.default.contents(atPath: target))
+        #expect(try whole.starts(with: #require(left).prefix(30_000_000)))
+        #expect(folder.files() == ["out.gguf"])
+    }
+
+    @Test func foldersAndMissingPlacesAreRefused() async throws {
+        guard let model = Program.model else { return }
+        let folder = try TemporaryFolder()
+        let target = "\(folder.path)/missing/out.gguf"
+        expectOneLine(try await Program.run("quantize", model, target, "--type", "q8_0"), target, "No such file")
+        let outcome = try await Program.run("quantize", folder.path, "\(folder.path)/out.gguf", "--type", "q8_0")
+        expectOneLine(outcome, folder.path)
+    }
+
+    @Test(arguments: [
+        ["quantize", "in.gguf", "out.gguf"], ["quantize", "in.gguf", "out.gguf", "--type", "q9_9"],
+        ["quantize", "in.gguf", "out.gguf", "--type", "q8_0", "--tensor", "blk"],
+        ["eval", "kl", "in.gguf", "--file", "text"],
+        ["eval", "kl", "in.gguf", "--file", "text", "--kv", "q8_0", "--worst", "-1"],
+    ])
+    func wrongUsageIsExitCodeTwo(words: [String]) async throws {
+        let outcome = try await Program.run(.path(Program.path), words, input: .none)
+        #expect(outcome.status == .exited(2), "\(outcome)")
+        #expect(outcome.errors.hasPrefix("apus: error: "), "\(outcome.errors)")
+    }
+
+    @Test func anotherCacheIsComparedForPeople() async throws {
+        guard let model = Program.model else { return }
+        let folder = try TemporaryFolder()
+        let text = try folder.write(Self.text, to: "text")
+        let outcome = try await Program.run(
+            "eval",
+            "kl",
+            model,
+            "--kv",
+            "q8_0",
+            "--file",
+            text,
+            "--context",
+            "64",
+            "--chunks",
+            "1",
+            "--worst",
+            "2"
+        )
+        #expect(outcome.status == .exited(0), "\(outcome.errors)")
+        for part in ["mean KL", "same top-1", "same top-5", "perplexity", "predictions  31", "the reference expects"] {
+            #expect(outcome.output.contains(part), "\(outcome.output)")
+        }
+    }
+
+    private func expectOneLine(_ outcome: Program.Outcome, _ parts: String...) {
+        #expect(outcome.status == .exited(1), "\(outcome)")
+        let lines = outcome.errors.split(separator: "\n").filter { !$0.hasPrefix("apus: warning") }
+        #expect(lines.count == 1, "\(outcome.errors)")
+        for part in parts { #expect(outcome.errors.contains(part), "\(outcome.errors)") }
+    }
+}
