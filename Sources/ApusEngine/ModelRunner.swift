@@ -79,6 +79,12 @@ public final class ModelRunner: StepRunning {
         )
     }
 
+    /// Who sees what the matrices read during a step, if anyone.
+    package var observer: (any StepObserver)? {
+        get { step.observer }
+        set { step.observer = newValue }
+    }
+
     /// Logits per row.
     public var vocabularySize: Int { model.shape.vocabularySize }
     /// Positions a KV block holds.

@@ -73,6 +73,7 @@ package final class WeightLoader {
         self.inputs.add(type: type, inputs: inputs)
         return try naming(tensor) {
             let unpacked = try UnpackedMatrix(
+                name: tensor.name,
                 tensor.bytes,
                 stored: tensor.type,
                 as: type,

@@ -62,6 +62,7 @@ package struct FusedLinear {
             )
             column += part.matrix.outputCount
         }
+        step.observer?.matrices(matrices, read: input.rows)
         step.compute.matmul(group)
     }
 }

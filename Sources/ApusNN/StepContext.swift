@@ -13,6 +13,9 @@ public final class StepContext {
     /// The most rows of logits a step may ask for.
     public let logitsCapacity: Int
 
+    /// Who sees what the matrices read, if anyone.
+    package var observer: (any StepObserver)?
+
     /// The step at hand, empty between steps: a second owner would make the scheduler's next change a copy.
     package private(set) var plan: StepPlan
     private let noPlan = StepPlan(rowCapacity: 0, sliceCapacity: 0, blockCapacity: 0)

@@ -6,6 +6,8 @@ package import CApusKernels
 /// Packing adds no byte to the file's size (but the rounding of the last tile). Immutable after loading, so it may be
 /// shared between threads; it keeps its arena alive.
 public final class PackedMatrix: @unchecked Sendable {
+    /// The tensor's name in its file, by which observers know the matrix.
+    package let name: String
     /// Rows of the matrix: the length of the output.
     public let outputCount: Int
     /// Columns of the matrix: the length of the input.
@@ -28,9 +30,10 @@ public final class PackedMatrix: @unchecked Sendable {
     /// Takes a place in an arena for a matrix whose weights follow.
     ///
     /// `inputs` is a whole number of blocks.
-    init(type: ElementType, outputs: Int, inputs: Int, arena: Arena, kernels: KernelTable) {
+    init(name: String, type: ElementType, outputs: Int, inputs: Int, arena: Arena, kernels: KernelTable) {
         precondition(outputs > 0 && inputs > 0 && inputs % type.blockLength == 0)
         format = kernels.format(of: type)
+        self.name = name
         outputCount = outputs
         inputCount = inputs
         self.type = type

@@ -14,11 +14,13 @@ package struct UnpackedMatrix {
     private let conversion: Conversion?
 
     /// - Parameters:
+    ///   - name: the tensor's name.
     ///   - source: the rows, `outputs` times the stored type's row bytes.
     ///   - stored: the element type in the file; `inputs` is a multiple of its block length.
     ///   - type: the element type to hold; other than `stored`, rows are decoded and rounded to nearest on the way.
     /// - Throws: `ApusError` (`malformedFile`) if the sizes do not match.
     package init(
+        name: String = "",
         _ source: FileBytes,
         stored: ElementType,
         as type: ElementType,
@@ -35,7 +37,7 @@ package struct UnpackedMatrix {
         guard source.count == outputs * rowBytes else {
             throw ApusError(.malformedFile, "expected \(outputs * rowBytes) bytes of \(stored), found \(source.count)")
         }
-        matrix = PackedMatrix(type: type, outputs: outputs, inputs: inputs, arena: arena, kernels: kernels)
+        matrix = PackedMatrix(name: name, type: type, outputs: outputs, inputs: inputs, arena: arena, kernels: kernels)
         self.source = source
         self.stored = stored
         self.rowBytes = rowBytes
