@@ -29,6 +29,12 @@ struct ChunkReader {
         blocks = (0..<Int32(runner.blockCount)).map { $0 }
     }
 
+    /// Who sees what the matrices read, if anyone.
+    var observer: (any StepObserver)? {
+        get { runner.observer }
+        nonmutating set { runner.observer = newValue }
+    }
+
     /// Computes these positions of a chunk, whose earlier ones were computed before, with logits or without.
     mutating func run(_ chunk: [Int32], positions: Range<Int>, wantsLogits: Bool) {
         plan.removeAll()

@@ -17,20 +17,34 @@ package struct FidelityRecord: Sendable {
         }
     }
 
+    /// What weighed the errors: an importance matrix.
+    package struct Calibration: Sendable {
+        package let name: String
+        package let contentHash: String
+
+        package init(name: String, contentHash: String) {
+            self.name = name
+            self.contentHash = contentHash
+        }
+    }
+
     /// What was found, by the last part of its key.
     package typealias Measures = [(name: String, value: Double)]
 
     private let source: String
     private let contentHash: String
+    private let calibration: Calibration?
     private let text: Text?
 
     /// - Parameters:
     ///   - source: the name of the file that was quantized.
     ///   - contentHash: its SHA-256 in hexadecimal digits.
+    ///   - calibration: what weighed the errors; nil if all counted the same.
     ///   - text: what the loss will be measured on; nil if it will not be.
-    package init(source: String, contentHash: String, text: Text?) {
+    package init(source: String, contentHash: String, calibration: Calibration? = nil, text: Text?) {
         self.source = source
         self.contentHash = contentHash
+        self.calibration = calibration
         self.text = text
     }
 
@@ -52,8 +66,9 @@ package struct FidelityRecord: Sendable {
     func fields(type: QuantizationType) -> [(key: String, value: GGUFHeader.Value)] {
         var fields: [(String, GGUFHeader.Value)] = [
             ("source", .string(source)), ("source_sha256", .string(contentHash)), ("type", .string(type.name)),
-            ("method", .string("nearest")), ("calibration", .string("none")),
+            ("method", .string("nearest")), ("calibration", .string(calibration?.name ?? "none")),
         ]
+        if let calibration { fields.append(("calibration_sha256", .string(calibration.contentHash))) }
         if let text {
             fields += [
                 ("text", .string(text.name)), ("text_sha256", .string(text.contentHash)),

@@ -73,6 +73,16 @@ package final class PartFile {
         guard fsync(descriptor) == 0 else { throw Self.failure("cannot write", path) }
     }
 
+    /// Makes these bytes the whole file and gives it its name.
+    package func finish(with bytes: [UInt8]) throws {
+        try truncate(to: 0)
+        try append(bytes)
+        try finish()
+    }
+
+    /// Removes what is there, for a run that leaves nothing to go on with.
+    package func discard() { unlink(path) }
+
     /// Gives the file its name, in one step.
     package func finish() throws {
         try synchronize()

@@ -49,12 +49,15 @@ package struct QuantizationType: Sendable, Hashable {
         package let queryHeadsPerKeyValueHead: Int
         /// Whether the file has an output matrix besides the embedding.
         package let hasOutput: Bool
+        /// Whether an importance matrix weighs the errors.
+        package let hasImportance: Bool
 
         /// - Parameter layerCount: as a file claims it; one beyond all models is cut to what still counts.
-        package init(layerCount: Int, queryHeadsPerKeyValueHead: Int, hasOutput: Bool) {
+        package init(layerCount: Int, queryHeadsPerKeyValueHead: Int, hasOutput: Bool, hasImportance: Bool = false) {
             self.layerCount = min(max(0, layerCount), 1 << 16)
             self.queryHeadsPerKeyValueHead = queryHeadsPerKeyValueHead
             self.hasOutput = hasOutput
+            self.hasImportance = hasImportance
         }
     }
 
@@ -98,7 +101,9 @@ package struct QuantizationType: Sendable, Hashable {
         case ("Q4_K_M", "attn_qkv"): return .q5K
         case ("Q5_K_M", "attn_qkv"): return .q6K
         case ("IQ4_NL", "attn_v"), ("IQ4_XS", "attn_v"): return isShared ? .q5K : nil
-        case ("IQ4_NL", "ffn_down"), ("IQ4_XS", "ffn_down"): return isFirstEighth ? .q5K : nil
+        case ("IQ4_NL", "ffn_down"), ("IQ4_XS", "ffn_down"): return isFirstEighth && !model.hasImportance ? .q5K : nil
+        case ("Q4_0", "ffn_down"): return isFirstEighth && model.hasImportance ? .q4_1 : nil
+        case ("Q5_0", "ffn_down"): return isFirstEighth && model.hasImportance ? .q5_1 : nil
         default: return nil
         }
     }

@@ -18,6 +18,7 @@ package struct Quantizer {
     /// Whether weights are rounded that were rounded before.
     package let isSourceQuantized: Bool
     private let path: String
+    private let importance: ImportanceMatrix?
     private var header: GGUFHeader
 
     /// Lays out the file.
@@ -25,11 +26,20 @@ package struct Quantizer {
     ///   - file: the source.
     ///   - type: what matrices get.
     ///   - rules: exceptions; the last that matches counts.
+    ///   - importance: what weighs the errors; nil if all count the same.
     ///   - record: what the file says of its making.
-    /// - Throws: `ApusError` (`invalidArgument`) for a rule that matches nothing or asks for what a tensor's rows cannot be.
-    package init(_ file: GGUFFile, to type: QuantizationType, rules: [TensorRule], record: FidelityRecord) throws {
+    /// - Throws: `ApusError` (`invalidArgument`) for a rule that matches nothing or asks for what a tensor's rows cannot be,
+    ///   and for an importance matrix of another model.
+    package init(
+        _ file: GGUFFile,
+        to type: QuantizationType,
+        rules: [TensorRule],
+        importance: ImportanceMatrix? = nil,
+        record: FidelityRecord
+    ) throws {
         path = file.paths.first ?? ""
-        let model = try QuantizationType.Model(file)
+        self.importance = importance
+        let model = try QuantizationType.Model(file, hasImportance: importance != nil)
         let matrices = file.tensors.filter { $0.shape.count >= 2 }
         if let idle = rules.first(where: { rule in !matrices.contains { rule.matches($0.name) } }) {
             throw ApusError(
@@ -43,10 +53,12 @@ package struct Quantizer {
             let type = rule?.type ?? type.type(of: tensor.name, shape: tensor.shape, in: model)
             return Item(tensor: tensor, type: type ?? tensor.type)
         }
+        try importance?.check(items)
         isSourceQuantized = items.contains { $0.tensor.type.isQuantized && $0.tensor.type != $0.type }
         let replaced: Set = ["general.alignment", "general.file_type", "general.quantization_version"]
         var fields = file.metadata.filter { field in
-            !replaced.contains(field.key) && !field.key.hasPrefix("split.") && !FidelityRecord.owns(field.key)
+            !replaced.contains(field.key) && !field.key.hasPrefix("split.") && !field.key.hasPrefix("quantize.imatrix.")
+                && !FidelityRecord.owns(field.key)
         }.map { (key: $0.key, value: GGUFHeader.Value.copy($0)) }
         fields.append(("general.file_type", .uint32(type.fileType)))
         fields.append(("general.quantization_version", .uint32(2)))
@@ -91,14 +103,19 @@ package struct Quantizer {
 
     private func write(_ item: Item, to part: PartFile, compute: Compute, progress: (Int) -> Void) throws {
         let source = item.tensor.bytes
-        let conversion = ElementConversion(from: item.tensor.type, to: item.type)
+        let conversion = ElementConversion(
+            from: item.tensor.type,
+            to: item.type,
+            importance: item.type.isQuantized ? importance?.weights(of: item.tensor.name) ?? [] : []
+        )
         let stretch = Self.stretchLength / item.tensor.type.blockLength * item.tensor.type.blockByteCount
         for offset in stride(from: 0, to: source.count, by: stretch) {
             try Task.checkCancellation()
             let count = min(stretch, source.count - offset)
             guard let bytes = source.slice(offset: offset, count: count) else { break }
             do {
-                try part.append(conversion.convert(bytes, compute: compute))
+                let first = offset / item.tensor.type.blockByteCount * item.tensor.type.blockLength
+                try part.append(conversion.convert(bytes, from: first, compute: compute))
             } catch let error as ApusError where error.code == .malformedFile {
                 throw ApusError(.malformedFile, "\(path): tensor \(item.tensor.name): \(error.message)")
             }
@@ -111,7 +128,7 @@ package struct Quantizer {
 extension QuantizationType.Model {
     /// What a file's metadata and tensors say.
     /// - Throws: `ApusError` (`malformedFile`) for fields of another type.
-    init(_ file: GGUFFile) throws {
+    init(_ file: GGUFFile, hasImportance: Bool) throws {
         let architecture = try file.metadata.string("general.architecture")
         func count(_ name: String) throws -> Int? { try file.metadata.integerIfPresent("\(architecture).\(name)") }
         let heads = try count("attention.head_count") ?? 1
@@ -119,7 +136,8 @@ extension QuantizationType.Model {
         self.init(
             layerCount: try count("block_count") ?? 0,
             queryHeadsPerKeyValueHead: shared > 0 ? heads / shared : 1,
-            hasOutput: file.tensor(named: "output.weight") != nil
+            hasOutput: file.tensor(named: "output.weight") != nil,
+            hasImportance: hasImportance
         )
     }
 }

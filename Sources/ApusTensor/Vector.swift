@@ -72,8 +72,11 @@ public enum ElementCodec {
         codec(of: type).decode(input, base, Int64(output.count))
     }
 
-    package static func codec(of type: ElementType) -> apus_codec {
+    package static func codec(of type: ElementType) -> apus_codec { row(of: type).pointee }
+
+    /// The codec's place in the kernels' static table.
+    static func row(of type: ElementType) -> UnsafePointer<apus_codec> {
         guard let codec = apus_codec_for_type(Int32(type.rawValue)) else { preconditionFailure("no codec for \(type)") }
-        return codec.pointee
+        return codec
     }
 }

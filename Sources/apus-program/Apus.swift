@@ -33,7 +33,7 @@ struct Program: AsyncParsableCommand {
         subcommands: [
             RunCommand.self, ChatCommand.self, ServeCommand.self, PullCommand.self, ListCommand.self,
             RemoveCommand.self, ShowCommand.self, TokenizeCommand.self, TemplateCommand.self, BenchCommand.self,
-            EvalCommand.self, QuantizeCommand.self, InfoCommand.self,
+            EvalCommand.self, QuantizeCommand.self, ImatrixCommand.self, InfoCommand.self,
         ]
     )
 

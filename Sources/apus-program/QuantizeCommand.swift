@@ -18,11 +18,15 @@ struct QuantizeCommand: AsyncParsableCommand {
             With --measure the result is compared with the source on a text (see: apus eval kl), and the file keeps what \
             was found: apus show prints it.
 
+            With --imatrix, weights that matter more on a calibration text are kept more exactly, which helps most at \
+            few bits: a file of apus imatrix or of llama.cpp.
+
             A run that was interrupted goes on where it stopped when it is typed again.
 
             Examples:
               apus quantize model.F16.gguf model.Q4_K_M.gguf --type q4_k_m
               apus quantize model.F16.gguf small.gguf --type q4_k_m --measure wikitext2-valid.txt --chunks 20
+              apus quantize model.F16.gguf small.gguf --type q3_k_m --imatrix model.imatrix.gguf
               apus quantize model.F16.gguf mine.gguf --type q4_0 --tensor 'blk.*.ffn_down.weight=q6_k'
             """
     )
@@ -39,6 +43,10 @@ struct QuantizeCommand: AsyncParsableCommand {
         )
     )
     var tensor: [TensorRule] = []
+    @Option(
+        help: ArgumentHelp("Weigh the errors by this importance matrix (see: apus imatrix).", valueName: "file")
+    )
+    var imatrix: String?
     @Option(help: ArgumentHelp("Measure what was lost on this text.", valueName: "file"))
     var measure: String?
     @Option(help: "Tokens of a chunk of the text.")
@@ -65,24 +73,26 @@ struct QuantizeCommand: AsyncParsableCommand {
         guard case .gguf(let file) = try ModelFile(path: path).source else {
             throw ApusError(.unsupported, "\(path): expected a .gguf file, found a folder: convert it to GGUF first")
         }
-        try checkOutput(against: file.paths)
-        try await Terminal.cancellingOnInterrupt { try quantize(file, at: path, measuringOn: text) }
-    }
-
-    /// Refuses to write over anything unasked, and over the source at all.
-    private func checkOutput(against sources: [String]) throws {
-        guard let present = FileSystem.realPath(output) else { return }
-        if sources.contains(where: { FileSystem.realPath($0) == present }) {
-            throw ApusError(.invalidArgument, "\(output): is the source itself: give another name")
+        try OutputFile.check(output, against: file.paths, isForced: force)
+        let importance = try imatrix.map { try ImportanceMatrix(path: $0) }
+        try await Terminal.cancellingOnInterrupt {
+            try quantize(file, at: path, importance: importance, measuringOn: text)
         }
-        guard force else { throw ApusError(.invalidArgument, "\(output): exists; --force replaces it") }
     }
 
-    private func quantize(_ file: GGUFFile, at path: String, measuringOn text: [UInt8]?) throws {
+    private func quantize(
+        _ file: GGUFFile,
+        at path: String,
+        importance: ImportanceMatrix?,
+        measuringOn text: [UInt8]?
+    ) throws {
         Terminal.showProgress("checking the source")
         let record = try FidelityRecord(
             source: lastComponent(of: path),
             contentHash: ContentHash.hexDigits(ofFiles: file.paths),
+            calibration: importance.map {
+                try .init(name: lastComponent(of: $0.path), contentHash: ContentHash.hexDigits(ofFiles: [$0.path]))
+            },
             text: text.map {
                 .init(
                     name: lastComponent(of: measure ?? ""),
@@ -91,7 +101,7 @@ struct QuantizeCommand: AsyncParsableCommand {
                 )
             }
         )
-        var quantizer = try Quantizer(file, to: type, rules: tensor, record: record)
+        var quantizer = try Quantizer(file, to: type, rules: tensor, importance: importance, record: record)
         Terminal.showProgress()
         if quantizer.isSourceQuantized {
             Terminal.note(

@@ -9,6 +9,7 @@ package struct GGUFHeader: Sendable {
         case uint32(UInt32)
         case float64(Double)
         case string(String)
+        case strings([String])
         /// As it stands in another file.
         case copy(GGUFField)
     }
@@ -102,6 +103,11 @@ package struct GGUFHeader: Sendable {
         case .string(let text):
             append(GGUFValueType.string.rawValue)
             append(text)
+        case .strings(let texts):
+            append(GGUFValueType.array.rawValue)
+            append(GGUFValueType.string.rawValue)
+            append(UInt64(texts.count))
+            for text in texts { append(text) }
         case .copy(let field):
             append(field.type.rawValue)
             if let elementType = field.elementType {

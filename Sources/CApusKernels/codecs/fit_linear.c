@@ -18,8 +18,6 @@ typedef struct level_set {
     float spread;      ///< how far from the end of the set the extreme weight may be mapped
 } level_set;
 
-#define INLINE static inline __attribute__((always_inline))
-
 /// Index of the level of IQ4 nearest to v, at floor(2 v + 256) for v in -128 ... 127.
 static const uint8_t iq4_nearest[511] = {
     [25 ... 68] = 1,    [69 ... 107] = 2,   [108 ... 141] = 3,  [142 ... 171] = 4,  [172 ... 198] = 5,
@@ -46,7 +44,7 @@ INLINE int8_t nearest_code(float value, level_set set) {
     return (int8_t)nearest_level((lanes)value, set)[0];
 }
 
-INLINE float fit_scale(const float *x, level_set set) {
+INLINE float fit_scale(const float *x, const float *weights, level_set set) {
     float extreme = apus_extreme(x, set.sub_length);
     float best = 0, best_gain = 0;
     if (extreme == 0) { return 0; }
@@ -59,8 +57,9 @@ INLINE float fit_scale(const float *x, level_set set) {
             lanes product = 0, square = 0;
             for (int i = 0; i < set.sub_length; i++) {
                 lanes level = nearest_level(x[i] * inverse, set);
-                product += level * x[i];
-                square += level * level;
+                lanes weighted = weight_of(weights, i) * level;
+                product += weighted * x[i];
+                square += weighted * level;
             }
             scale = lanes_ratio(product, square);
             gain = scale * product;
@@ -77,7 +76,7 @@ INLINE float fit_scale(const float *x, level_set set) {
 }
 
 /// The integer around `scale / d` with the least error.
-INLINE int8_t choose_integer(const float *x, level_set set, float scale, float d) {
+INLINE int8_t choose_integer(const float *x, const float *weights, level_set set, float scale, float d) {
     float ratio = scale * apus_inverse(d);
     lanes first = lanes_clamp((lanes)ratio, (float)-set.scale_bottom, (float)(set.scale_bottom - 1));
     lanes candidates = lanes_round(first) + (lanes){0, -1, 1, ratio > first[0] ? 2 : -2};
@@ -85,7 +84,7 @@ INLINE int8_t choose_integer(const float *x, level_set set, float scale, float d
     lanes scales = candidates * d, inverse = lanes_ratio(1, scales), error = 0;
     for (int i = 0; i < set.sub_length; i++) {
         lanes difference = scales * nearest_level(x[i] * inverse, set) - x[i];
-        error += difference * difference;
+        error += weight_of(weights, i) * difference * difference;
     }
     int best = 0;
     for (int c = 1; c < LANES; c++) {
@@ -94,12 +93,13 @@ INLINE int8_t choose_integer(const float *x, level_set set, float scale, float d
     return (int8_t)candidates[best];
 }
 
-INLINE void settle(const float *x, float unit, level_set set, const float *ideal, float d, apus_linear_codes *fit) {
+INLINE void settle(const float *x, const float *weights, float unit, level_set set, const float *ideal, float d,
+                   apus_linear_codes *fit) {
     fit->d = apus_float_to_half(d / unit);
     d = apus_half_to_float(fit->d) * unit;
     for (int j = 0; j < APUS_SUPER_BLOCK / set.sub_length; j++) {
         const float *sub = x + j * set.sub_length;
-        fit->scales[j] = choose_integer(sub, set, ideal[j], d);
+        fit->scales[j] = choose_integer(sub, weights_from(weights, j * set.sub_length), set, ideal[j], d);
         float inverse = apus_inverse(d * fit->scales[j]);
         for (int i = 0; i < set.sub_length; i++) {
             fit->codes[j * set.sub_length + i] = nearest_code(sub[i] * inverse, set);
@@ -107,48 +107,77 @@ INLINE void settle(const float *x, float unit, level_set set, const float *ideal
     }
 }
 
-INLINE void fit_super_block(const float *input, level_set set, apus_linear_codes *fit) {
+INLINE void fit_super_block(const float *input, const float *weights, level_set set, apus_linear_codes *fit) {
     float unit = apus_unit_factor(input, APUS_SUPER_BLOCK);
     float x[APUS_SUPER_BLOCK], ideal[16], largest = 0;
     memset(fit, 0, sizeof *fit);
     if (unit == 0) { return; }
     for (int i = 0; i < APUS_SUPER_BLOCK; i++) { x[i] = input[i] * unit; }
     for (int j = 0; j < APUS_SUPER_BLOCK / set.sub_length; j++) {
-        ideal[j] = fit_scale(x + j * set.sub_length, set);
+        ideal[j] = fit_scale(x + j * set.sub_length, weights_from(weights, j * set.sub_length), set);
         if (__builtin_fabsf(ideal[j]) > __builtin_fabsf(largest)) { largest = ideal[j]; }
     }
-    settle(x, unit, set, ideal, -largest / (float)set.scale_bottom, fit);
+    settle(x, weights, unit, set, ideal, -largest / (float)set.scale_bottom, fit);
     float product = 0, square = 0;
     for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
         int code = set.iq4 ? apus_iq4_levels[fit->codes[i]] : fit->codes[i];
         float level = (float)(fit->scales[i / set.sub_length] * code);
-        product += level * x[i];
-        square += level * level;
+        float weighted = weight_of(weights, i) * level;
+        product += weighted * x[i];
+        square += weighted * level;
     }
-    if (square > 0) { settle(x, unit, set, ideal, product / square, fit); }
+    if (square > 0) { settle(x, weights, unit, set, ideal, product / square, fit); }
 }
 
-void apus_fit_q3_k(const float *input, apus_linear_codes *fit) {
-    fit_super_block(input, (level_set){-4, 3, false, 16, 32, 0.4f}, fit);
+/// With weights known to be there, or known not to be: without them nothing is multiplied by one.
+INLINE void fit_either(const float *input, const float *weights, level_set set, apus_linear_codes *fit) {
+    if (weights) {
+        fit_super_block(input, weights, set, fit);
+    } else {
+        fit_super_block(input, NULL, set, fit);
+    }
 }
 
-void apus_fit_q6_k(const float *input, apus_linear_codes *fit) {
-    fit_super_block(input, (level_set){-32, 31, false, 16, 128, 0.05f}, fit);
+void apus_fit_q3_k(const float *input, const float *weights, apus_linear_codes *fit) {
+    fit_either(input, weights, (level_set){-4, 3, false, 16, 32, 0.4f}, fit);
 }
 
-void apus_fit_iq4_xs(const float *input, apus_linear_codes *fit) {
-    fit_super_block(input, (level_set){-127, 113, true, 32, 32, 0.1f}, fit);
+void apus_fit_q6_k(const float *input, const float *weights, apus_linear_codes *fit) {
+    fit_either(input, weights, (level_set){-32, 31, false, 16, 128, 0.05f}, fit);
 }
 
-uint16_t apus_fit_iq4_nl(const float *input, uint8_t codes[APUS_BLOCK]) {
-    float unit = apus_unit_factor(input, APUS_BLOCK);
+void apus_fit_iq4_xs(const float *input, const float *weights, apus_linear_codes *fit) {
+    fit_either(input, weights, (level_set){-127, 113, true, 32, 32, 0.1f}, fit);
+}
+
+/// The scale of one block of 32, for a unit that is not 0.
+INLINE float fit_block(const float *input, const float *weights, float unit, level_set set) {
     float x[APUS_BLOCK];
+    for (int i = 0; i < APUS_BLOCK; i++) { x[i] = input[i] * unit; }
+    return (weights ? fit_scale(x, weights, set) : fit_scale(x, NULL, set)) / unit;
+}
+
+uint16_t apus_fit_iq4_nl(const float *input, const float *weights, uint8_t codes[APUS_BLOCK]) {
+    float unit = apus_unit_factor(input, APUS_BLOCK);
     memset(codes, 0, APUS_BLOCK);
     if (unit == 0) { return 0; }
-    for (int i = 0; i < APUS_BLOCK; i++) { x[i] = input[i] * unit; }
     const level_set set = {-127, 113, true, 32, 1, 0.1f};
-    uint16_t d = apus_float_to_half(fit_scale(x, set) / unit);
+    uint16_t d = apus_float_to_half(fit_block(input, weights, unit, set));
     float inverse = apus_inverse(apus_half_to_float(d) * unit);
-    for (int i = 0; i < APUS_BLOCK; i++) { codes[i] = (uint8_t)nearest_code(x[i] * inverse, set); }
+    for (int i = 0; i < APUS_BLOCK; i++) { codes[i] = (uint8_t)nearest_code(input[i] * unit * inverse, set); }
     return d;
+}
+
+/// A block too small for a binary16 scale has the scale 0.
+INLINE float fit_block_scale(const float *input, const float *weights, level_set set) {
+    float unit = apus_unit_factor(input, APUS_BLOCK);
+    return unit == 0 ? 0 : fit_block(input, weights, unit, set);
+}
+
+float apus_fit_q4_0(const float *input, const float *weights) {
+    return fit_block_scale(input, weights, (level_set){-8, 7, false, 32, 1, 0.2f});
+}
+
+float apus_fit_q5_0(const float *input, const float *weights) {
+    return fit_block_scale(input, weights, (level_set){-16, 15, false, 32, 1, 0.1f});
 }

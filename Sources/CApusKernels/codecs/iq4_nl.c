@@ -14,9 +14,10 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_iq4_nl_block *block) {
+static void fit(const float *input, const float *weights, void *target) {
+    apus_iq4_nl_block *block = target;
     uint8_t codes[APUS_BLOCK];
-    block->d = apus_fit_iq4_nl(input, codes);
+    block->d = apus_fit_iq4_nl(input, weights, codes);
     for (int i = 0; i < 16; i++) { block->low[i] = (uint8_t)(codes[i] | codes[16 + i] << 4); }
 }
 
@@ -24,7 +25,7 @@ static void encode(const float *input, void *blocks, int64_t count) {
     apus_iq4_nl_block *block = blocks;
     for (int64_t at = 0; at < count; at += APUS_BLOCK, block++) {
         if (apus_all_finite(input + at, APUS_BLOCK)) {
-            encode_block(input + at, block);
+            fit(input + at, NULL, block);
         } else {
             *block = (apus_iq4_nl_block){.d = APUS_HALF_NAN};
         }
@@ -37,4 +38,6 @@ const apus_codec apus_codec_iq4_nl = {
     .block_bytes = sizeof(apus_iq4_nl_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 2,
 };

@@ -16,20 +16,21 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_iq4_xs_block *block) {
-    apus_linear_codes fit;
-    apus_fit_iq4_xs(input, &fit);
-    block->d = fit.d;
+static void fit(const float *input, const float *weights, void *target) {
+    apus_iq4_xs_block *block = target;
+    apus_linear_codes found;
+    apus_fit_iq4_xs(input, weights, &found);
+    block->d = found.d;
     int scales_high = 0;
     memset(block->scales_low, 0, sizeof block->scales_low);
     for (int j = 0; j < 8; j++) {
-        int stored = fit.scales[j] + 32;
+        int stored = found.scales[j] + 32;
         block->scales_low[j / 2] |= (uint8_t)((stored & 15) << (4 * (j % 2)));
         scales_high |= (stored >> 4) << (2 * j);
     }
     block->scales_high = (uint16_t)scales_high;
     for (int i = 0; i < 128; i++) {
-        const int8_t *code = fit.codes + 32 * (i / 16) + i % 16;
+        const int8_t *code = found.codes + 32 * (i / 16) + i % 16;
         block->low[i] = (uint8_t)(code[0] | code[16] << 4);
     }
 }
@@ -38,7 +39,7 @@ static void encode(const float *input, void *blocks, int64_t count) {
     apus_iq4_xs_block *block = blocks;
     for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
         if (apus_all_finite(input + at, APUS_SUPER_BLOCK)) {
-            encode_block(input + at, block);
+            fit(input + at, NULL, block);
         } else {
             *block = (apus_iq4_xs_block){.d = APUS_HALF_NAN};
         }
@@ -51,4 +52,6 @@ const apus_codec apus_codec_iq4_xs = {
     .block_bytes = sizeof(apus_iq4_xs_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 2,
 };

@@ -7,6 +7,9 @@
 #define CANDIDATES 16
 #define LANES 4
 
+/// For functions whose call sites pass constants, so that the branches on those vanish.
+#define INLINE static inline __attribute__((always_inline))
+
 typedef float lanes __attribute__((ext_vector_type(LANES)));
 
 /// A power of two that brings the largest magnitude of a block into 1 ... 2, so that squares neither overflow nor
@@ -25,6 +28,16 @@ static inline lanes lanes_round(lanes value) {
 static inline lanes lanes_clamp(lanes value, float low, float high) {
     value = value > low ? value : (lanes)low;
     return value < high ? value : (lanes)high;
+}
+
+/// The weight of an element; 1 without weights, where the multiplication vanishes and changes no bit.
+INLINE float weight_of(const float *weights, int index) {
+    return weights ? weights[index] : 1;
+}
+
+/// `weights` from an element on.
+INLINE const float *weights_from(const float *weights, int index) {
+    return weights ? weights + index : NULL;
 }
 
 /// a / b, and 0 where b is 0.

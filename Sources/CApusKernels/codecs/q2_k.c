@@ -17,14 +17,15 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_q2_k_block *block) {
-    apus_affine_codes fit;
-    apus_fit_affine(input, 16, 3, 15, &fit);
-    block->d = fit.d;
-    block->dmin = fit.dmin;
-    for (int j = 0; j < 16; j++) { block->scales[j] = (uint8_t)(fit.scales[j] | (fit.minima[j] << 4)); }
+static void fit(const float *input, const float *weights, void *target) {
+    apus_q2_k_block *block = target;
+    apus_affine_codes found;
+    apus_fit_affine(input, weights, 16, 3, 15, &found);
+    block->d = found.d;
+    block->dmin = found.dmin;
+    for (int j = 0; j < 16; j++) { block->scales[j] = (uint8_t)(found.scales[j] | (found.minima[j] << 4)); }
     for (int i = 0; i < 64; i++) {
-        const uint8_t *code = fit.codes + 128 * (i / 32) + i % 32;
+        const uint8_t *code = found.codes + 128 * (i / 32) + i % 32;
         block->low[i] = (uint8_t)(code[0] | code[32] << 2 | code[64] << 4 | code[96] << 6);
     }
 }
@@ -33,7 +34,7 @@ static void encode(const float *input, void *blocks, int64_t count) {
     apus_q2_k_block *block = blocks;
     for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
         if (apus_all_finite(input + at, APUS_SUPER_BLOCK)) {
-            encode_block(input + at, block);
+            fit(input + at, NULL, block);
         } else {
             *block = (apus_q2_k_block){.d = APUS_HALF_NAN};
         }
@@ -46,4 +47,6 @@ const apus_codec apus_codec_q2_k = {
     .block_bytes = sizeof(apus_q2_k_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 1,
 };

@@ -26,15 +26,16 @@ static void pack_scales(const int8_t scales[16], uint8_t packed[12]) {
     }
 }
 
-static void encode_block(const float *input, apus_q3_k_block *block) {
-    apus_linear_codes fit;
-    apus_fit_q3_k(input, &fit);
-    block->d = fit.d;
-    pack_scales(fit.scales, block->scales);
+static void fit(const float *input, const float *weights, void *target) {
+    apus_q3_k_block *block = target;
+    apus_linear_codes found;
+    apus_fit_q3_k(input, weights, &found);
+    block->d = found.d;
+    pack_scales(found.scales, block->scales);
     memset(block->high, 0, sizeof block->high);
     memset(block->low, 0, sizeof block->low);
     for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
-        int code = fit.codes[i] + 4;
+        int code = found.codes[i] + 4;
         block->low[32 * (i / 128) + i % 32] |= (uint8_t)((code & 3) << (2 * (i / 32 % 4)));
         block->high[i % 32] |= (uint8_t)((code >> 2) << (i / 32));
     }
@@ -44,7 +45,7 @@ static void encode(const float *input, void *blocks, int64_t count) {
     apus_q3_k_block *block = blocks;
     for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
         if (apus_all_finite(input + at, APUS_SUPER_BLOCK)) {
-            encode_block(input + at, block);
+            fit(input + at, NULL, block);
         } else {
             *block = (apus_q3_k_block){.d = APUS_HALF_NAN};
         }
@@ -57,4 +58,6 @@ const apus_codec apus_codec_q3_k = {
     .block_bytes = sizeof(apus_q3_k_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 2,
 };

@@ -1,4 +1,5 @@
 #include "codec.h"
+#include "fit.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -13,9 +14,8 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_q4_0_block *block) {
-    float extreme = apus_extreme(input, APUS_BLOCK);
-    float d = extreme / -8;
+/// The codes nearest to the input for a given scale.
+static void store(const float *input, float d, apus_q4_0_block *block) {
     float inverse = apus_inverse(d);
     block->d = apus_float_to_half(d);
     for (int i = 0; i < 16; i++) {
@@ -23,6 +23,15 @@ static void encode_block(const float *input, apus_q4_0_block *block) {
         int second = apus_code(input[16 + i] * inverse + 8.5f, 15);
         block->low[i] = (uint8_t)(first | (second << 4));
     }
+}
+
+static void encode_block(const float *input, apus_q4_0_block *block) {
+    store(input, apus_extreme(input, APUS_BLOCK) / -8, block);
+}
+
+static void fit(const float *input, const float *weights, void *block) {
+    uint16_t d = apus_float_to_half(apus_fit_q4_0(input, weights));
+    store(input, apus_half_to_float(d), block);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {
@@ -42,4 +51,6 @@ const apus_codec apus_codec_q4_0 = {
     .block_bytes = sizeof(apus_q4_0_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 1,
 };

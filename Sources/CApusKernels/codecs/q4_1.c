@@ -1,4 +1,5 @@
 #include "codec.h"
+#include "fit.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -14,10 +15,8 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_q4_1_block *block) {
-    float least, greatest;
-    apus_extent(input, APUS_BLOCK, &least, &greatest);
-    float d = (greatest - least) / 15;
+/// The codes nearest to the input for a given line.
+static void store(const float *input, float d, float least, apus_q4_1_block *block) {
     float inverse = apus_inverse(d);
     block->d = apus_float_to_half(d);
     block->m = apus_float_to_half(least);
@@ -26,6 +25,18 @@ static void encode_block(const float *input, apus_q4_1_block *block) {
         int second = apus_code((input[16 + i] - least) * inverse + 0.5f, 15);
         block->low[i] = (uint8_t)(first | (second << 4));
     }
+}
+
+static void encode_block(const float *input, apus_q4_1_block *block) {
+    float least, greatest;
+    apus_extent(input, APUS_BLOCK, &least, &greatest);
+    store(input, (greatest - least) / 15, least, block);
+}
+
+static void fit(const float *input, const float *weights, void *block) {
+    float d, m;
+    apus_fit_line(input, weights, 15, &d, &m);
+    store(input, d, m, block);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {
@@ -45,4 +56,6 @@ const apus_codec apus_codec_q4_1 = {
     .block_bytes = sizeof(apus_q4_1_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 1,
 };

@@ -19,14 +19,15 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_q4_k_block *block) {
-    apus_affine_codes fit;
-    apus_fit_affine(input, 32, 15, 63, &fit);
-    block->d = fit.d;
-    block->dmin = fit.dmin;
-    apus_pack_k_scales(fit.scales, fit.minima, block->scales);
+static void fit(const float *input, const float *weights, void *target) {
+    apus_q4_k_block *block = target;
+    apus_affine_codes found;
+    apus_fit_affine(input, weights, 32, 15, 63, &found);
+    block->d = found.d;
+    block->dmin = found.dmin;
+    apus_pack_k_scales(found.scales, found.minima, block->scales);
     for (int i = 0; i < 128; i++) {
-        const uint8_t *code = fit.codes + 64 * (i / 32) + i % 32;
+        const uint8_t *code = found.codes + 64 * (i / 32) + i % 32;
         block->low[i] = (uint8_t)(code[0] | code[32] << 4);
     }
 }
@@ -35,7 +36,7 @@ static void encode(const float *input, void *blocks, int64_t count) {
     apus_q4_k_block *block = blocks;
     for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
         if (apus_all_finite(input + at, APUS_SUPER_BLOCK)) {
-            encode_block(input + at, block);
+            fit(input + at, NULL, block);
         } else {
             *block = (apus_q4_k_block){.d = APUS_HALF_NAN};
         }
@@ -48,4 +49,6 @@ const apus_codec apus_codec_q4_k = {
     .block_bytes = sizeof(apus_q4_k_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 2,
 };

@@ -1,4 +1,5 @@
 #include "codec.h"
+#include "fit.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -15,9 +16,8 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_q5_0_block *block) {
-    float extreme = apus_extreme(input, APUS_BLOCK);
-    float d = extreme / -16;
+/// The codes nearest to the input for a given scale.
+static void store(const float *input, float d, apus_q5_0_block *block) {
     float inverse = apus_inverse(d);
     uint32_t high = 0;
     block->d = apus_float_to_half(d);
@@ -28,6 +28,15 @@ static void encode_block(const float *input, apus_q5_0_block *block) {
         high |= (first >> 4) << i | (second >> 4) << (16 + i);
     }
     block->high = high;
+}
+
+static void encode_block(const float *input, apus_q5_0_block *block) {
+    store(input, apus_extreme(input, APUS_BLOCK) / -16, block);
+}
+
+static void fit(const float *input, const float *weights, void *block) {
+    uint16_t d = apus_float_to_half(apus_fit_q5_0(input, weights));
+    store(input, apus_half_to_float(d), block);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {
@@ -47,4 +56,6 @@ const apus_codec apus_codec_q5_0 = {
     .block_bytes = sizeof(apus_q5_0_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 1,
 };

@@ -1,4 +1,5 @@
 #include "codec.h"
+#include "fit.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -16,10 +17,8 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_q5_1_block *block) {
-    float least, greatest;
-    apus_extent(input, APUS_BLOCK, &least, &greatest);
-    float d = (greatest - least) / 31;
+/// The codes nearest to the input for a given line.
+static void store(const float *input, float d, float least, apus_q5_1_block *block) {
     float inverse = apus_inverse(d);
     uint32_t high = 0;
     block->d = apus_float_to_half(d);
@@ -31,6 +30,18 @@ static void encode_block(const float *input, apus_q5_1_block *block) {
         high |= (first >> 4) << i | (second >> 4) << (16 + i);
     }
     block->high = high;
+}
+
+static void encode_block(const float *input, apus_q5_1_block *block) {
+    float least, greatest;
+    apus_extent(input, APUS_BLOCK, &least, &greatest);
+    store(input, (greatest - least) / 31, least, block);
+}
+
+static void fit(const float *input, const float *weights, void *block) {
+    float d, m;
+    apus_fit_line(input, weights, 31, &d, &m);
+    store(input, d, m, block);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {
@@ -50,4 +61,6 @@ const apus_codec apus_codec_q5_1 = {
     .block_bytes = sizeof(apus_q5_1_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
+    .weight_spread = 1,
 };

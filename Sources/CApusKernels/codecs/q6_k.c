@@ -16,15 +16,16 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void encode_block(const float *input, apus_q6_k_block *block) {
-    apus_linear_codes fit;
-    apus_fit_q6_k(input, &fit);
-    block->d = fit.d;
-    memcpy(block->scales, fit.scales, sizeof block->scales);
+static void fit(const float *input, const float *weights, void *target) {
+    apus_q6_k_block *block = target;
+    apus_linear_codes found;
+    apus_fit_q6_k(input, weights, &found);
+    block->d = found.d;
+    memcpy(block->scales, found.scales, sizeof block->scales);
     memset(block->low, 0, sizeof block->low);
     memset(block->high, 0, sizeof block->high);
     for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
-        int code = fit.codes[i] + 32;
+        int code = found.codes[i] + 32;
         int part = i / 32 % 4;
         block->low[64 * (i / 128) + 32 * (part % 2) + i % 32] |= (uint8_t)((code & 15) << (4 * (part / 2)));
         block->high[32 * (i / 128) + i % 32] |= (uint8_t)((code >> 4) << (2 * part));
@@ -35,7 +36,7 @@ static void encode(const float *input, void *blocks, int64_t count) {
     apus_q6_k_block *block = blocks;
     for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
         if (apus_all_finite(input + at, APUS_SUPER_BLOCK)) {
-            encode_block(input + at, block);
+            fit(input + at, NULL, block);
         } else {
             *block = (apus_q6_k_block){.d = APUS_HALF_NAN};
         }
@@ -48,4 +49,5 @@ const apus_codec apus_codec_q6_k = {
     .block_bytes = sizeof(apus_q6_k_block),
     .decode = decode,
     .encode = encode,
+    .fit = fit,
 };

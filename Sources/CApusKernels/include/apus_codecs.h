@@ -31,7 +31,16 @@ typedef struct apus_codec {
     /// Round to nearest. `count` is a multiple of block_length. A quantized block with an input that is not finite gets
     /// a NaN scale: the poison stays visible.
     void (*_Nonnull encode)(const float *_Nonnull input, void *_Nonnull blocks, int64_t count);
+    /// One finite block with the least weighted error; NULL where weights change nothing. Weights as in codecs/fit.h.
+    void (*_Nullable fit)(const float *_Nonnull input, const float *_Nullable weights, void *_Nonnull block);
+    /// An element x weighs importance * sqrt(weight_spread * mean square of the block + x^2); importance where it is 0.
+    float weight_spread;
 } apus_codec;
 
 /// The codec of a GGUF type number, or NULL.
 const apus_codec *_Nullable apus_codec_for_type(int32_t type);
+
+/// Encodes as `encode` does, but for the least squared error weighted by `importance`: one finite number per element,
+/// not negative and neither tiny nor huge beside 1. No block is worse than that of `encode` by that measure.
+void apus_encode_weighted(const apus_codec *_Nonnull codec, const float *_Nonnull input,
+                          const float *_Nonnull importance, void *_Nonnull blocks, int64_t count);
