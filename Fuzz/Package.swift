@@ -7,6 +7,7 @@ import PackageDescription
 let fuzzTargets: [(name: String, modules: [Target.Dependency])] = [
     ("gguf", ["ApusFormats", "ApusCore"]),
     ("safetensors", ["ApusFormats", "ApusCore"]),
+    ("importance", ["ApusFormats", "ApusCore"]),
     ("json", ["ApusFormats", "ApusCore"]),
     ("tokenizer", ["ApusTokenizers", "ApusFormats", "ApusCore"]),
     ("vocabulary", ["ApusTokenizers", "ApusFormats", "ApusCore"]),

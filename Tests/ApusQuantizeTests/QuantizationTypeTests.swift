@@ -14,17 +14,22 @@ struct QuantizationTypeTests {
                 let parts = Array(try pair.elements())
                 return (name: try parts[0].string(), shape: try parts[1].elements().map { try $0.integer() })
             }
-            let model = QuantizationType.Model(
-                layerCount: try entry.member("layers").integer(),
-                queryHeadsPerKeyValueHead: try entry.member("heads").integer() / entry.member("kv_heads").integer(),
-                hasOutput: tensors.contains { $0.name == "output.weight" }
-            )
-            for type in QuantizationType.all {
-                let expected = try entry.member("types").member(type.name).elements().map { try $0.integer() }
+            let heads = try entry.member("heads").integer() / entry.member("kv_heads").integer()
+            for (isWeighted, type) in [false, true].flatMap({ isWeighted in
+                QuantizationType.all.map { (isWeighted, $0) }
+            }) {
+                let model = QuantizationType.Model(
+                    layerCount: try entry.member("layers").integer(),
+                    queryHeadsPerKeyValueHead: heads,
+                    hasOutput: tensors.contains { $0.name == "output.weight" },
+                    hasImportance: isWeighted
+                )
+                let types = try entry.member(isWeighted ? "types_with_importance" : "types")
+                let expected = try types.member(type.name).elements().map { try $0.integer() }
                 #expect(expected.count == tensors.count)
                 for (tensor, number) in zip(tensors, expected) {
                     let found = type.type(of: tensor.name, shape: tensor.shape, in: model) ?? .f32
-                    #expect(Int(found.rawValue) == number, "\(type.name) \(tensor.name) \(tensor.shape)")
+                    #expect(Int(found.rawValue) == number, "\(type.name) \(isWeighted) \(tensor.name) \(tensor.shape)")
                 }
             }
         }

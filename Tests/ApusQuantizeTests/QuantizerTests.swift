@@ -180,4 +180,86 @@ struct QuantizerTests {
         #expect(try metadata.float("apus.fidelity.perplexity") == 12.5)
         #expect(try metadata.string("apus.fidelity.text_sha256") == "cd")
     }
+
+    /// A file with importance of all matrices of the layer; `change` spoils it.
+    private func importance(
+        _ source: Source,
+        _ change: (inout [String: [Float]]) -> Void = { _ in }
+    ) throws -> ImportanceMatrix {
+        var sums: [String: [Float]] = [:]
+        for tensor in try source.file.tensors where tensor.shape.count == 2 && tensor.name.hasPrefix("blk.") {
+            sums[tensor.name] = (0..<tensor.shape[0]).map { Float($0 % 16 == 3 ? 400 : 1) }
+        }
+        change(&sums)
+        let bytes = try ImportanceMatrix.file(sums: sums, rowCount: 1, dataset: "", chunkCount: 1, chunkLength: 1)
+        return try ImportanceMatrix(path: source.folder.write(bytes, to: "imatrix.gguf"))
+    }
+
+    @Test(arguments: ["q4_k_s", "q3_k_s", "iq4_nl", "q8_0", "f16"]) func importanceWeighsTheErrors(name: String) throws
+    {
+        let source = try Source()
+        let type = try #require(QuantizationType(name: name))
+        let importance = try importance(source)
+        let target = "\(source.folder.path)/weighted.gguf"
+        let part = try PartFile(target: target)
+        try Quantizer(source.file, to: type, rules: [], importance: importance, record: Self.record)
+            .write(to: part, compute: Compute(threadCount: 2)) { _ in }
+        try part.finish()
+        let weighted = try #require(GGUFFile(path: target).tensor(named: "blk.0.extra.weight"))
+        let plain = try #require(written(source, name).tensor(named: "blk.0.extra.weight"))
+        func errors(_ tensor: TensorInfo) throws -> (counting: Double, rest: Double) {
+            var errors = (0.0, 0.0)
+            for (index, value) in try ElementCodec.decode(tensor.bytes, as: tensor.type).enumerated() {
+                let difference = Double(value) - Double(source.values[index])
+                if index % 16 == 3 { errors.0 += difference * difference } else { errors.1 += difference * difference }
+            }
+            return errors
+        }
+        let (found, expected) = (try errors(weighted), try errors(plain))
+        if type.base == .q8_0 || type.base == .f16 {
+            #expect(found == expected)
+        } else {
+            #expect(
+                found.counting < 0.7 * expected.counting && found.rest > expected.rest,
+                "\(name): \(found) \(expected)"
+            )
+        }
+    }
+
+    @Test func importanceOfAnotherModelIsRefused() throws {
+        let source = try Source()
+        func message(_ change: (inout [String: [Float]]) -> Void) throws -> String {
+            let importance = try importance(source, change)
+            let error = #expect(throws: ApusError.self) {
+                let type = try #require(QuantizationType(name: "q4_k_m"))
+                _ = try Quantizer(source.file, to: type, rules: [], importance: importance, record: Self.record)
+            }
+            return error?.message ?? ""
+        }
+        let name = "blk.0.ffn_down.weight"
+        #expect(try message { $0[name] = nil }.contains("256 columns of tensor \"\(name)\", found none"))
+        #expect(try message { $0[name] = [1, 2] }.contains("found 2"))
+        #expect(try message { $0["blk.1.ffn_down.weight"] = [1] }.contains("\"blk.1.ffn_down.weight\""))
+        #expect(try message { $0["token_embd.weight"] = [1] }.contains("\"token_embd.weight\", found 1"))
+    }
+
+    @Test func theRecordSaysWhatWeighedTheErrors() throws {
+        var source = TinyModelFile("llama", type: .f32, width: 256)
+        source["quantize.imatrix.file"] = .string("of the source")
+        let folder = try TemporaryFolder()
+        let record = FidelityRecord(
+            source: "source.gguf",
+            contentHash: "ab",
+            calibration: .init(name: "imatrix.gguf", contentHash: "ef"),
+            text: nil
+        )
+        let type = try #require(QuantizationType(name: "q4_0"))
+        let part = try PartFile(target: "\(folder.path)/out.gguf")
+        try Quantizer(GGUFFile(path: folder.write(source.bytes, to: "in.gguf")), to: type, rules: [], record: record)
+            .write(to: part, compute: Compute(threadCount: 1)) { _ in }
+        let metadata = try GGUFFile(path: part.path).metadata
+        #expect(try metadata.string("apus.fidelity.calibration") == "imatrix.gguf")
+        #expect(try metadata.string("apus.fidelity.calibration_sha256") == "ef")
+        #expect(metadata.field("quantize.imatrix.file") == nil)
+    }
 }

@@ -48,6 +48,40 @@ import Testing
         #expect(answer.status == .exited(0) && !answer.output.isEmpty)
     }
 
+    @Test func anImportanceMatrixIsMadeAndUsed() async throws {
+        guard let model = Program.model else { return }
+        let folder = try TemporaryFolder()
+        let text = try folder.write(Self.text, to: "text.txt")
+        let (matrix, target) = ("\(folder.path)/imatrix.gguf", "\(folder.path)/small.gguf")
+        let report = try json(
+            try await Program.run(
+                .path(Program.path),
+                ["imatrix", model, "--file", text, "--context", "64", "--chunks", "2", "-o", matrix, "--json"],
+                input: .none
+            )
+        )
+        #expect(try report.member("path").string() == matrix && report.member("matrices").integer() == 210)
+        #expect(try report.member("chunks").integer() == 2 && report.member("tokens").integer() == 128)
+        let outcome = try await Program.run("quantize", model, target, "--type", "q3_k_m", "--imatrix", matrix)
+        #expect(outcome.status == .exited(0), "\(outcome.errors)")
+        let shown = try await Program.run("show", target).output
+        #expect(shown.contains("apus.fidelity.calibration = imatrix.gguf"), "\(shown)")
+        #expect(shown.contains("apus.fidelity.calibration_sha256 = "), "\(shown)")
+        let wrong = "\(folder.path)/wrong.gguf"
+        expectOneLine(
+            try await Program.run("quantize", model, wrong, "--type", "q4_0", "--imatrix", model),
+            model,
+            "general.type"
+        )
+        expectOneLine(try await Program.run("imatrix", model, "--file", text, "-o", matrix), matrix, "--force")
+        expectOneLine(try await Program.run("imatrix", model, "--file", text, "-o", text, "--force"), text, "source")
+        expectOneLine(
+            try await Program.run("imatrix", model, "--file", text, "--context", "8000", "-o", wrong),
+            "fewer than one chunk"
+        )
+        #expect(folder.files() == ["imatrix.gguf", "small.gguf", "text.txt"])
+    }
+
     @Test func whatIsThereIsNotReplacedUnasked() async throws {
         guard let model = Program.model else { return }
         let folder = try TemporaryFolder()
@@ -96,6 +130,9 @@ import Testing
     @Test(arguments: [
         ["quantize", "in.gguf", "out.gguf"], ["quantize", "in.gguf", "out.gguf", "--type", "q9_9"],
         ["quantize", "in.gguf", "out.gguf", "--type", "q8_0", "--tensor", "blk"],
+        ["imatrix", "in.gguf", "--file", "text"], ["imatrix", "in.gguf", "-o", "out"],
+        ["imatrix", "in.gguf", "--file", "text", "-o", "out", "--chunks", "0"],
+        ["imatrix", "in.gguf", "--file", "text", "-o", "out", "--threads", "0"],
         ["eval", "kl", "in.gguf", "--file", "text"],
         ["eval", "kl", "in.gguf", "--file", "text", "--kv", "q8_0", "--worst", "-1"],
     ])

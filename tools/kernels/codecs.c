@@ -81,7 +81,7 @@ static void check_quality(const char *name, int32_t type, double bound) {
 static void check_extremes(const char *name, int32_t type) {
     static const float extremes[] = {NAN, INFINITY, -INFINITY, 3.4e38f, -3.4e38f, 1e-45f, -1e-45f, 1e-38f, 0, -0.0f, 1};
     const int kinds = sizeof extremes / sizeof *extremes;
-    float weights[256], values[256];
+    float weights[256], values[256], weigh[256];
     uint8_t blocks[1024];
     const apus_codec *codec = apus_codec_for_type(type);
     for (int a = 0; a < kinds; a++) {
@@ -91,6 +91,10 @@ static void check_extremes(const char *name, int32_t type) {
             codec->decode(blocks, values, 256);
             if (codec->block_length == 1 || (a > 2 && b > 2)) { continue; }
             for (int i = 0; i < 256; i++) { expect(isnan(values[i]), "poison", name); }
+            for (int i = 0; i < 256; i++) { weigh[i] = i % 3 ? 1e-6f : 1e4f; }
+            apus_encode_weighted(codec, weights, weigh, blocks, 256);
+            codec->decode(blocks, values, 256);
+            for (int i = 0; i < 256; i++) { expect(isnan(values[i]), "weighted poison", name); }
         }
     }
 }
@@ -123,17 +127,29 @@ void check_codecs(const char *fixtures) {
     check_halves();
 }
 
-/// Of the encoded bytes and of what they decode to.
+static uint64_t hash_blocks(const apus_codec *codec, const uint8_t *blocks) {
+    uint64_t hash = HASH_START;
+    for (int64_t b = 0; b < MAX_ELEMENTS / codec->block_length * codec->block_bytes; b++) {
+        hash = (hash ^ blocks[b]) * 0x100000001b3;
+    }
+    return hash;
+}
+
+/// Of the encoded bytes and of what they decode to; and of what is encoded where elements count differently.
 void hash_codecs(void) {
-    static float weights[MAX_ELEMENTS], values[MAX_ELEMENTS];
+    static float weights[MAX_ELEMENTS], values[MAX_ELEMENTS], importance[MAX_ELEMENTS];
     static uint8_t blocks[MAX_ELEMENTS * 4];
+    uint64_t state = 8;
+    for (int i = 0; i < MAX_ELEMENTS; i++) {
+        float root = uniform(&state);
+        importance[i] = 5 * root * root * root * root;
+    }
     for (int i = 0; i < TYPES; i++) {
         const apus_codec *codec = apus_codec_for_type(formats[i].type);
         round_trip(codec, weights, blocks, values);
-        uint64_t hash = HASH_START;
-        for (int64_t b = 0; b < MAX_ELEMENTS / codec->block_length * codec->block_bytes; b++) {
-            hash = (hash ^ blocks[b]) * 0x100000001b3;
-        }
-        print_hash("codec", type_name(formats[i].type), hash_floats(hash, values, MAX_ELEMENTS));
+        print_hash("codec", type_name(formats[i].type), hash_floats(hash_blocks(codec, blocks), values, MAX_ELEMENTS));
+        if (!codec->fit) { continue; }
+        apus_encode_weighted(codec, weights, importance, blocks, MAX_ELEMENTS);
+        print_hash("weighted", type_name(formats[i].type), hash_blocks(codec, blocks));
     }
 }

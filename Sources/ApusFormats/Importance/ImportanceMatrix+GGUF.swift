@@ -44,9 +44,6 @@ extension ImportanceMatrix {
     /// The other tensor of an entry; both hold 32-bit floats.
     private static func partner(of tensor: TensorInfo, named name: String, in file: GGUFFile) throws -> TensorInfo {
         let field = "tensor \(tensor.name.quotedForMessage)"
-        guard tensor.type == .f32 else {
-            throw ApusError.malformed(file.paths[0], field, expected: "type F32", found: "\(tensor.type)")
-        }
         guard let partner = file.tensor(named: name) else {
             throw ApusError.malformed(
                 file.paths[0],
@@ -54,6 +51,10 @@ extension ImportanceMatrix {
                 expected: "a tensor \(name.quotedForMessage) beside it",
                 found: "none"
             )
+        }
+        for tensor in [tensor, partner] where tensor.type != .f32 {
+            let field = "tensor \(tensor.name.quotedForMessage)"
+            throw ApusError.malformed(file.paths[0], field, expected: "type F32", found: "\(tensor.type)")
         }
         return partner
     }
