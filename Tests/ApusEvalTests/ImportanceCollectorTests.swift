@@ -50,4 +50,23 @@ struct ImportanceCollectorTests {
         let error = #expect(throws: ApusError.self) { _ = try collected(context: 64) }
         #expect(error?.message.contains("fewer than one chunk of 64") == true)
     }
+
+    @Test func inputsTooLargeToSumUpAreRefusedByName() throws {
+        let source = try GGUFFile(path: Fixture.path("importance/model.gguf"))
+        let values = try #require(source.tensor(named: "blk.0.attn_v.weight")).bytes
+        var bytes = values.file.withUnsafeBytes { Array($0) }
+        // Finite weights, so the model loads; what the next matrix reads has no square that a float holds.
+        for place in stride(from: values.offset, to: values.offset + values.count, by: 4) {
+            withUnsafeBytes(of: Float(1e25).bitPattern.littleEndian) {
+                bytes.replaceSubrange(place..<place + 4, with: $0)
+            }
+        }
+        let folder = try TemporaryFolder()
+        let path = try folder.write(bytes, to: "large.gguf")
+        let model = try LoadedModel(path: path, options: ModelOptions(threadCount: 1, contextLength: 16))
+        let text = try Array(Self.expected().member("text").string().utf8)
+        var collector = try ImportanceCollector(model, text: text, contextLength: 16)
+        let error = #expect(throws: ApusError.self) { try collector.add(chunk: 0) }
+        #expect(error?.message.contains("blk.0.attn_output.weight") == true && error?.message.contains(path) == true)
+    }
 }
