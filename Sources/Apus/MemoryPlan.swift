@@ -74,7 +74,7 @@ public struct MemoryPlan: Sendable {
             throw ApusError(
                 .outOfMemory,
                 "\(path): the model needs \(ByteCount.text(total)): \(partsText); "
-                    + "the limit is \(ByteCount.text(limit)): lower --context, use --kv q8_0, or raise --memory"
+                    + "the limit is \(ByteCount.text(limit)): lower --context, use --kv q8_0 or kivi4, or raise --memory"
             )
         }
     }

@@ -34,6 +34,13 @@ public final class ModelRunner: StepRunning {
         }
 
         fileprivate var blockCount: Int { (kvPositionCount + KVShape.blockLength - 1) / KVShape.blockLength }
+
+        /// The most sequences under way at once: without exact pages as many as a step has rows.
+        ///
+        /// A page for every 512 positions of the pool costs a sixteenth of what those positions cost as half floats.
+        fileprivate var sequenceCapacity: Int {
+            kvType.hasPages ? min(maximumRowCount, max(1, kvPositionCount / 512)) : maximumRowCount
+        }
     }
 
     private let model: any LanguageModel
@@ -43,6 +50,8 @@ public final class ModelRunner: StepRunning {
 
     /// The most positions a sequence may have.
     public let contextLength: Int
+    /// The most sequences that may be under way at once.
+    public let maximumSequenceCount: Int
 
     /// Reserves KV memory and buffers for a model.
     /// - Throws: `ApusError` (`outOfMemory`).
@@ -50,11 +59,13 @@ public final class ModelRunner: StepRunning {
         self.model = model
         kvType = sizes.kvType
         contextLength = sizes.contextLength
+        maximumSequenceCount = sizes.sequenceCapacity
         storage = try BlockKVStorage(
             shape: model.shape.keyValues,
             type: sizes.kvType,
             blockCount: sizes.blockCount,
             rowCapacity: sizes.maximumRowCount,
+            sequenceCapacity: sizes.sequenceCapacity,
             queryHeadCount: model.shape.queryHeadCount,
             compute: compute
         )
@@ -70,7 +81,12 @@ public final class ModelRunner: StepRunning {
     /// Bytes a runner of these sizes reserves for keys and values, and for activations.
     public static func byteCounts(shape: DecoderShape, sizes: Sizes) -> (keyValues: Int, activations: Int) {
         (
-            sizes.blockCount * shape.keyValues.blockByteCount(sizes.kvType),
+            sizes.blockCount * shape.keyValues.blockByteCount(sizes.kvType)
+                + shape.keyValues.pageByteCount(
+                    sizes.kvType,
+                    sequenceCapacity: sizes.sequenceCapacity,
+                    rowCapacity: sizes.maximumRowCount
+                ),
             StepContext.byteCount(
                 shape: shape,
                 rowCapacity: sizes.maximumRowCount,

@@ -27,7 +27,7 @@ public protocol KVStorage: AnyObject {
     func attend(query: FloatRows, output: FloatRows, layer: Int, scale: Float, window: Int)
 }
 
-/// Keys and values in fixed blocks of 64 positions, as half floats or bytes.
+/// Keys and values in fixed blocks of 64 positions, as half floats, bytes or less.
 public final class BlockKVStorage: KVStorage {
     private let blocks: KVBlocks
     private let compute: Compute
@@ -38,6 +38,7 @@ public final class BlockKVStorage: KVStorage {
     ///   - type: how keys and values are stored.
     ///   - blockCount: blocks in the pool.
     ///   - rowCapacity: the most rows a step may have.
+    ///   - sequenceCapacity: the most sequences under way at once, for types with exact pages.
     ///   - queryHeadCount: query heads per layer.
     /// - Throws: `ApusError` (`outOfMemory`).
     public init(
@@ -45,6 +46,7 @@ public final class BlockKVStorage: KVStorage {
         type: KVType,
         blockCount: Int,
         rowCapacity: Int,
+        sequenceCapacity: Int,
         queryHeadCount: Int,
         compute: Compute
     ) throws {
@@ -54,6 +56,7 @@ public final class BlockKVStorage: KVStorage {
             type: type,
             blockCount: blockCount,
             rowCapacity: rowCapacity,
+            sequenceCapacity: sequenceCapacity,
             queryHeadCount: queryHeadCount
         )
     }
@@ -69,7 +72,12 @@ public final class BlockKVStorage: KVStorage {
     public func beginStep(_ plan: borrowing StepPlan) {
         blocks.beginStep()
         for slice in plan.slices {
-            blocks.addSlice(rowCount: slice.rows.count, position: slice.position, blocks: plan.blocks[slice.blocks])
+            blocks.addSlice(
+                rowCount: slice.rows.count,
+                position: slice.position,
+                blocks: plan.blocks[slice.blocks],
+                slot: slice.slot
+            )
         }
     }
 

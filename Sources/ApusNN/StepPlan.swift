@@ -10,6 +10,9 @@ public struct StepSlice: Sendable, Equatable {
     public let firstLogitsRow: Int
     /// The sequence's KV blocks within `StepPlan.blocks`, in order of position, covering all positions so far.
     public let blocks: Range<Int>
+    /// The sequence's number among those under way, 0 up to `StepRunning.maximumSequenceCount`: where a KV store keeps
+    /// what belongs to a sequence rather than to a block.
+    public let slot: Int
 }
 
 /// What one step computes: a ragged batch of slices.
@@ -49,11 +52,13 @@ public struct StepPlan: Sendable {
     ///   - position: the first token's position in its sequence.
     ///   - logitsCount: how many of the last rows want logits.
     ///   - blocks: the sequence's KV blocks, enough to hold every position up to the last row.
+    ///   - slot: the sequence's number among those under way, its own from its first position to its last.
     public mutating func append(
         tokens: ArraySlice<Int32>,
         position: Int,
         logitsCount: Int,
-        blocks: [Int32]
+        blocks: [Int32],
+        slot: Int = 0
     ) {
         precondition(!tokens.isEmpty && logitsCount <= tokens.count)
         let slice = StepSlice(
@@ -61,7 +66,8 @@ public struct StepPlan: Sendable {
             position: position,
             logitsCount: logitsCount,
             firstLogitsRow: logitsRowCount,
-            blocks: self.blocks.count..<self.blocks.count + blocks.count
+            blocks: self.blocks.count..<self.blocks.count + blocks.count,
+            slot: slot
         )
         self.tokens.append(contentsOf: tokens)
         self.blocks.append(contentsOf: blocks)
@@ -84,10 +90,17 @@ public protocol StepRunning: AnyObject {
     var maximumRowCount: Int { get }
     /// The most positions a sequence may have.
     var contextLength: Int { get }
+    /// The most sequences that may be under way at once, with blocks.
+    var maximumSequenceCount: Int { get }
 
     /// Computes a step: stores the rows' keys and values and leaves the wanted logits readable until the next step.
     func run(_ plan: borrowing StepPlan)
 
     /// Calls `body` with a row of logits (`vocabularySize` floats), which it may change in place.
     func withLogits<Result>(row: Int, _ body: (inout MutableSpan<Float>) -> Result) -> Result
+}
+
+extension StepRunning {
+    /// As many as a step has rows: nothing else is kept by sequence.
+    public var maximumSequenceCount: Int { maximumRowCount }
 }

@@ -6,13 +6,23 @@ public enum KVType: String, Sendable, CaseIterable {
     case f16
     /// Bytes with a scale per 32 dimensions; scores and sums are integer dot products.
     case q8_0
+    /// Two bits, keys by channel and values by position, behind a page of up to 32 exact positions (Liu et al., "KIVI: A
+    /// Tuning-Free Asymmetric 2bit Quantization for KV Cache", 2024).
+    case kivi2
+    /// The same with four bits.
+    case kivi4
 
     fileprivate var rawType: apus_kv_type {
         switch self {
         case .f16: APUS_KV_F16
         case .q8_0: APUS_KV_Q8_0
+        case .kivi2: APUS_KV_KIVI2
+        case .kivi4: APUS_KV_KIVI4
         }
     }
+
+    /// Whether the newest positions lie in exact pages, of which each sequence has its own.
+    public var hasPages: Bool { self == .kivi2 || self == .kivi4 }
 }
 
 /// The shape of a model's KV cache.
@@ -41,6 +51,12 @@ public struct KVShape: Sendable, Equatable {
 
     /// Bytes of one block: all layers at 64 positions.
     public func blockByteCount(_ type: KVType) -> Int { layerCount * layerByteCount(type) }
+
+    /// Bytes of the exact pages of a type: of `sequenceCapacity` sequences, and of steps of up to `rowCapacity` rows.
+    public func pageByteCount(_ type: KVType, sequenceCapacity: Int, rowCapacity: Int) -> Int {
+        guard type.hasPages else { return 0 }
+        return KVPages.byteCount(shape: self, sequenceCapacity: sequenceCapacity, rowCapacity: rowCapacity)
+    }
 }
 
 /// The KV cache's memory: blocks of 64 positions, a block's layers side by side, and attention over them.
@@ -55,11 +71,14 @@ package final class KVBlocks {
     /// The blocks themselves.
     package let memory: KVBlockMemory
     private let layerByteCount: Int
-    // Of the step at hand.
+    private let pages: KVPages?
+    // Of the step at hand. With pages, a slice of the plan is cut where a page ends.
     private let tables: Arena
     private let slices: UnsafeMutablePointer<apus_attention_slice>
     private let sliceCapacity: Int
     private var sliceCount = 0
+    private let sliceEnds: UnsafeMutablePointer<Int>
+    private var sliceEndCount = 0
     private let sliceBlocks: UnsafeMutablePointer<UnsafeRawPointer>
     private let sliceBlockCapacity: Int
     private var sliceBlockCount = 0
@@ -70,12 +89,14 @@ package final class KVBlocks {
     private var rowCount = 0
     private let partials: UnsafeMutableRawPointer
 
-    /// Reserves blocks, and tables for steps of up to `rowCapacity` rows.
+    /// Reserves blocks, exact pages for `sequenceCapacity` sequences if the type has any, and tables for steps of up to
+    /// `rowCapacity` rows.
     package init(
         shape: KVShape,
         type: KVType,
         blockCount: Int,
         rowCapacity: Int,
+        sequenceCapacity: Int,
         queryHeadCount: Int
     ) throws {
         self.shape = shape
@@ -84,6 +105,9 @@ package final class KVBlocks {
         self.rowCapacity = rowCapacity
         layerByteCount = shape.layerByteCount(type)
         memory = try KVBlockMemory(blockCount: blockCount, blockByteCount: shape.blockByteCount(type))
+        pages =
+            type.hasPages
+            ? try KVPages(shape: shape, sequenceCapacity: sequenceCapacity, rowCapacity: rowCapacity) : nil
         sliceCapacity = rowCapacity
         sliceBlockCapacity = blockCount + rowCapacity
         let partialBytes = Int(
@@ -96,10 +120,11 @@ package final class KVBlocks {
         )
         let tableBytes =
             Arena.roundedUp(sliceCapacity * MemoryLayout<apus_attention_slice>.stride)
-            + Arena.roundedUp(sliceBlockCapacity * 8) + 2 * Arena.roundedUp(rowCapacity * 8)
+            + Arena.roundedUp(sliceBlockCapacity * 8) + 3 * Arena.roundedUp(rowCapacity * 8)
             + Arena.roundedUp(rowCapacity * 4) + Arena.roundedUp(partialBytes)
         tables = try Arena(name: "attention tables", byteCount: tableBytes)
         slices = tables.allocate(apus_attention_slice.self, count: sliceCapacity)
+        sliceEnds = tables.allocate(Int.self, count: sliceCapacity)
         sliceBlocks = tables.allocate(UnsafeRawPointer.self, count: sliceBlockCapacity)
         rowBlocks = tables.allocate(UnsafeMutableRawPointer.self, count: rowCapacity)
         rowSlices = tables.allocate(Int.self, count: rowCapacity)
@@ -110,13 +135,16 @@ package final class KVBlocks {
     /// Forgets the last step's slices.
     package func beginStep() {
         sliceCount = 0
+        sliceEndCount = 0
         sliceBlockCount = 0
         rowCount = 0
+        pages?.beginStep()
     }
 
-    /// Adds rows of one sequence at consecutive positions; `blocks` are its block numbers in order of position.
-    package func addSlice(rowCount count: Int, position: Int, blocks: ArraySlice<Int32>) {
-        precondition(count > 0 && rowCount + count <= rowCapacity && sliceCount < sliceCapacity)
+    /// Adds rows of one sequence at consecutive positions; `blocks` are its block numbers in order of position, `slot` is
+    /// where its exact page is kept.
+    package func addSlice(rowCount count: Int, position: Int, blocks: ArraySlice<Int32>, slot: Int) {
+        precondition(count > 0 && rowCount + count <= rowCapacity && sliceEndCount < sliceCapacity)
         precondition(sliceBlockCount + blocks.count <= sliceBlockCapacity)
         precondition((position + count - 1) / KVShape.blockLength < blocks.count)
         let table = sliceBlocks + sliceBlockCount
@@ -130,31 +158,66 @@ package final class KVBlocks {
                 mutating: table[(position + row) / KVShape.blockLength]
             )
         }
-        rowSlices[sliceCount] = rowCount
-        slices[sliceCount].rows = Int64(count)
-        slices[sliceCount].position = Int64(position)
-        slices[sliceCount].blocks = UnsafePointer(table)
+        var done = 0
+        while done < count {
+            let next = pages == nil ? count : min(count, done + KVPages.length - (position + done) % KVPages.length)
+            addRows(done..<next, position: position, table: UnsafePointer(table), slot: slot)
+            done = next
+        }
+        sliceEnds[sliceEndCount] = sliceCount
+        sliceEndCount += 1
         sliceBlockCount += blocks.count
-        sliceCount += 1
         rowCount += count
+    }
+
+    /// Adds rows of the slice that begins at the next row: all, or those of one page.
+    private func addRows(_ rows: Range<Int>, position: Int, table: UnsafePointer<UnsafeRawPointer>, slot: Int) {
+        let first = position + rows.lowerBound
+        rowSlices[sliceCount] = rowCount + rows.lowerBound
+        slices[sliceCount].rows = Int64(rows.count)
+        slices[sliceCount].position = Int64(first)
+        slices[sliceCount].blocks = table
+        slices[sliceCount].sealed = .max
+        slices[sliceCount].page = nil
+        sliceCount += 1
+        guard let pages else { return }
+        slices[sliceCount - 1].sealed = Int64(first - first % KVPages.length)
+        pages.add(
+            firstRow: rowCount + rows.lowerBound,
+            rowCount: rows.count,
+            position: first,
+            slot: slot,
+            block: rowBlocks[rowCount + rows.lowerBound]
+        )
     }
 
     /// Attention from here on is for the last `count` rows of a slice.
     ///
     /// Slices are narrowed in order, all of them.
     package func keepLastRows(_ count: Int, ofSlice index: Int) {
-        precondition(index < sliceCount && count <= Int(slices[index].rows))
+        precondition(index < sliceEndCount)
+        let parts = (index == 0 ? 0 : sliceEnds[index - 1])..<sliceEnds[index]
         if index == 0 { rowCount = 0 }
-        slices[index].position += slices[index].rows - Int64(count)
-        slices[index].rows = Int64(count)
-        rowSlices[index] = rowCount
-        rowCount += count
+        var left = count
+        for part in parts.reversed() {
+            let kept = min(left, Int(slices[part].rows))
+            slices[part].position += slices[part].rows - Int64(kept)
+            slices[part].rows = Int64(kept)
+            left -= kept
+        }
+        precondition(left == 0)
+        for part in parts {
+            rowSlices[part] = rowCount
+            rowCount += Int(slices[part].rows)
+        }
     }
 
     /// Stores the step's keys and values (rows x heads x dimension, after RoPE) in one layer.
     package func append(keys: FloatRows, values: FloatRows, layer: Int, compute: Compute) {
         precondition(layer < shape.layerCount && keys.rowCount == rowCount && values.rowCount == rowCount)
         precondition(keys.width == shape.headCount * shape.headDimension && values.width == keys.width)
+        let blockOffset = layer * layerByteCount
+        pages?.place(layer: layer, rows: rowBlocks, slices: slices)
         let arguments = apus_kv_append_args(
             keys: keys.base,
             values: values.base,
@@ -164,11 +227,14 @@ package final class KVBlocks {
             head_dimension: Int64(shape.headDimension),
             positions: positions,
             blocks: rowBlocks,
-            block_offset: Int64(layer * layerByteCount)
+            block_offset: pages == nil ? Int64(blockOffset) : 0
         )
-        let table = compute.kernels.raw.pointee.attention.append
+        let kernels = KVKernels(type, compute)
         let grain = max(1, 16_384 / keys.width)
-        compute.pool.run(type == .f16 ? table.0 : table.1, arguments, count: rowCount, split: .claims(grain: grain))
+        compute.pool.run(kernels.append, arguments, count: rowCount, split: .claims(grain: grain))
+        if let pages, let seal = kernels.seal {
+            pages.seal(shape: shape, blockOffset: blockOffset, kernel: seal, compute: compute)
+        }
     }
 
     /// Attention of the step's queries over one layer's keys and values.
@@ -198,12 +264,33 @@ package final class KVBlocks {
             window: Int64(window),
             partials: partials
         )
-        let kernels = compute.kernels.raw.pointee.attention
-        let attend = type == .f16 ? kernels.attend.0 : kernels.attend.1
         let units = Int(apus_attend_units(&arguments))
         // Few rows read keys and values once, prefetching from unit to unit; many rows compute, unevenly under the mask.
+        let attend = KVKernels(type, compute).attend
         compute.pool.run(attend, arguments, count: units, split: rowCount <= 8 ? .runs : .claims(grain: 1))
         let merges = Int(apus_merge_units(&arguments))
-        compute.pool.run(kernels.merge, arguments, count: merges, split: .claims(grain: 8))
+        compute.pool.run(
+            compute.kernels.raw.pointee.attention.merge,
+            arguments,
+            count: merges,
+            split: .claims(grain: 8)
+        )
+    }
+}
+
+/// The kernels of a type: C's tables are tuples here.
+private struct KVKernels {
+    let append: apus_range_kernel
+    let seal: apus_range_kernel?
+    let attend: apus_range_kernel
+
+    init(_ type: KVType, _ compute: Compute) {
+        let table = compute.kernels.raw.pointee.attention
+        switch type {
+        case .f16: (append, seal, attend) = (table.append.0, table.seal.0, table.attend.0)
+        case .q8_0: (append, seal, attend) = (table.append.1, table.seal.1, table.attend.1)
+        case .kivi2: (append, seal, attend) = (table.append.2, table.seal.2, table.attend.2)
+        case .kivi4: (append, seal, attend) = (table.append.3, table.seal.3, table.attend.3)
+        }
     }
 }

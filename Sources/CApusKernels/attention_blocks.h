@@ -17,19 +17,42 @@
 //   f16 values   [key: 64][padded]                                       a lane is a dimension
 //   q8_0 keys    codes + 128 as bytes [tile: 4][dimension / 4][key: 16][4], then f16 scales [group][key: 64]
 //   q8_0 values  signed codes [key / 4: 16][padded][key % 4: 4],           then f16 scales [group][key: 64]
-// A group is 32 dimensions; the last may be shorter.
+//   kivi keys    codes [half: 2][packed as in q8_0, by planes],             then f16 [half][scales: dimension][minima]
+//   kivi values  codes [half: 2][packed as in q8_0, by planes],             then f16 scales, minima [group][key: 64]
+// A group is 32 dimensions; the last may be shorter. A half is 32 keys: a page. An exact page is an f16 block of 32 keys.
+// Planes: of n codes, byte i holds codes i, i + n/4, i + n/2 and i + 3n/4 (two bits), or i and i + n/2 (four).
 
 APUS_INLINE int64_t apus_padded(int64_t dimension) { return (dimension + 15) & ~(int64_t)15; }
 APUS_INLINE int64_t apus_groups(int64_t dimension) { return (dimension + 31) / 32; }
 APUS_INLINE int64_t apus_scales_bytes(int64_t dimension) { return apus_groups(dimension) * APUS_KV_BLOCK * 2; }
 
+/// Bits of a code of a KIVI type.
+APUS_INLINE int64_t apus_kivi_bits(apus_kv_type type) { return type == APUS_KV_KIVI2 ? 2 : 4; }
+APUS_INLINE int apus_is_kivi(apus_kv_type type) { return type == APUS_KV_KIVI2 || type == APUS_KV_KIVI4; }
+
+/// Bytes of the codes of half a block: of 32 keys or values.
+APUS_INLINE int64_t apus_kivi_half_bytes(apus_kv_type type, int64_t dimension) {
+    return APUS_KV_PAGE * dimension * apus_kivi_bits(type) / 8;
+}
+
 APUS_INLINE int64_t apus_keys_bytes(apus_kv_type type, int64_t dimension) {
     int64_t count = APUS_KV_BLOCK * dimension;
+    if (apus_is_kivi(type)) return 2 * (apus_kivi_half_bytes(type, dimension) + 4 * dimension);
     return type == APUS_KV_F16 ? 2 * count : count + apus_scales_bytes(dimension);
 }
 
+APUS_INLINE int64_t apus_values_bytes(apus_kv_type type, int64_t dimension) {
+    int64_t padded = apus_padded(dimension);
+    if (!apus_is_kivi(type)) return apus_keys_bytes(type, padded);
+    return 2 * (apus_kivi_half_bytes(type, padded) + apus_scales_bytes(dimension));
+}
+
 APUS_INLINE int64_t apus_head_bytes(apus_kv_type type, int64_t dimension) {
-    return apus_keys_bytes(type, dimension) + apus_keys_bytes(type, apus_padded(dimension));
+    return apus_keys_bytes(type, dimension) + apus_values_bytes(type, dimension);
+}
+
+APUS_INLINE int64_t apus_page_head_bytes(int64_t dimension) {
+    return APUS_KV_PAGE * (dimension + apus_padded(dimension)) * 2;
 }
 
 APUS_INLINE int64_t apus_half_key_index(int64_t dimension, int64_t key, int64_t d) {
@@ -133,28 +156,46 @@ APUS_INLINE const char *apus_unit_block(const apus_attention_args *args, const a
         + unit->kv_head * apus_head_bytes(type, args->head_dimension);
 }
 
-/// The unmasked keys [begin, end) of block `block` for the row at `position`; empty if begin == end.
+/// Up to 64 consecutive keys: a block, its sealed part, or an exact page.
+typedef struct apus_keys {
+    int64_t first;  ///< position of the first
+    int64_t limit;  ///< those from this position on are not there
+} apus_keys;
+
+/// The keys of a block as far as they are in it.
+APUS_INLINE apus_keys apus_block_keys(const apus_attention_slice *slice, int64_t block) {
+    return (apus_keys){block * APUS_KV_BLOCK, slice->sealed};
+}
+
+/// The keys of a slice's exact page.
+APUS_INLINE apus_keys apus_page_keys(const apus_attention_slice *slice) {
+    return (apus_keys){slice->sealed, slice->sealed + APUS_KV_PAGE};
+}
+
+/// The unmasked keys [begin, end) of `keys` for the row at `position`; empty if begin == end.
 typedef struct apus_key_range {
     int32_t begin, end;
 } apus_key_range;
 
-APUS_INLINE apus_key_range apus_visible_keys(int64_t position, int64_t window, int64_t block) {
-    int64_t end = position + 1 - block * APUS_KV_BLOCK;
-    int64_t begin = window > 0 ? end - window : 0;
+APUS_INLINE apus_key_range apus_visible_keys(int64_t position, int64_t window, apus_keys keys) {
+    int64_t begin = window > 0 ? position + 1 - window - keys.first : 0;
+    int64_t end = (position < keys.limit ? position + 1 : keys.limit) - keys.first;
     end = end < 0 ? 0 : end > APUS_KV_BLOCK ? APUS_KV_BLOCK : end;
     begin = begin < 0 ? 0 : begin > end ? end : begin;
     return (apus_key_range){(int32_t)begin, (int32_t)end};
 }
 
-/// Blocks [begin, end) of a span that rows from `low` to `high` can see.
+/// Blocks [begin, end) of a span that rows from `low` to `high` can see; none if begin >= end.
 typedef struct apus_block_range {
     int64_t begin, end;
 } apus_block_range;
 
-APUS_INLINE apus_block_range apus_visible_blocks(int64_t low, int64_t high, int64_t window, int64_t span) {
+APUS_INLINE apus_block_range apus_visible_blocks(const apus_attention_slice *slice, int64_t low, int64_t high,
+                                                 int64_t window, int64_t span) {
     int64_t per_span = APUS_KV_SPAN / APUS_KV_BLOCK;
     int64_t first = window > 0 && low >= window ? (low - window + 1) / APUS_KV_BLOCK : 0;
-    int64_t begin = span * per_span, end = begin + per_span, last = high / APUS_KV_BLOCK + 1;
+    int64_t past = high < slice->sealed ? high + 1 : slice->sealed;
+    int64_t begin = span * per_span, end = begin + per_span, last = (past + APUS_KV_BLOCK - 1) / APUS_KV_BLOCK;
     return (apus_block_range){begin > first ? begin : first, end < last ? end : last};
 }
 
@@ -165,14 +206,16 @@ APUS_INLINE apus_block_range apus_visible_blocks(int64_t low, int64_t high, int6
 /// `count` floats (a multiple of 8) to halves.
 typedef void (*apus_narrow)(const float *x, int64_t count, uint16_t *halves);
 
-APUS_INLINE void apus_append_f16(const apus_kv_append_args *args, int64_t begin, int64_t end, apus_narrow narrow) {
+/// Into f16 blocks of `capacity` keys: APUS_KV_BLOCK, or APUS_KV_PAGE.
+APUS_INLINE void apus_append_f16(const apus_kv_append_args *args, int64_t begin, int64_t end, int64_t capacity,
+                                 apus_narrow narrow) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     for (int64_t row = begin; row < end; row++) {
-        int64_t key = args->positions[row] % APUS_KV_BLOCK;
+        int64_t key = args->positions[row] % capacity;
         char *block = (char *)args->blocks[row] + args->block_offset;
         for (int64_t head = 0; head < args->kv_heads; head++) {
-            uint16_t *keys = (uint16_t *)(block + head * apus_head_bytes(APUS_KV_F16, dimension));
-            uint16_t *values = keys + APUS_KV_BLOCK * dimension + key * padded, halves[APUS_MAX_HEAD_DIMENSION];
+            uint16_t *keys = (uint16_t *)block + head * capacity * (dimension + padded);
+            uint16_t *values = keys + capacity * dimension + key * padded, halves[APUS_MAX_HEAD_DIMENSION];
             narrow(args->keys + row * args->key_stride + head * dimension, dimension, halves);
             for (int64_t d = 0; d < dimension; d++) keys[apus_half_key_index(dimension, key, d)] = halves[d];
             narrow(args->values + row * args->value_stride + head * dimension, dimension, values);

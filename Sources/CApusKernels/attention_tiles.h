@@ -24,10 +24,10 @@ typedef struct panel {
     int32_t full;     ///< 1: all rows see all keys
 } panel;
 
-/// Sets up a panel of rows at these ascending positions; 0 if no row sees a key of the block.
-APUS_INLINE int open_panel(panel *p, const int32_t *positions, int64_t rows, int64_t window, int64_t block) {
-    apus_key_range first = apus_visible_keys(positions[0], window, block);
-    apus_key_range last = apus_visible_keys(positions[rows - 1], window, block);
+/// Sets up a panel of rows at these ascending positions; 0 if no row sees one of the keys.
+APUS_INLINE int open_panel(panel *p, const int32_t *positions, int64_t rows, int64_t window, apus_keys keys) {
+    apus_key_range first = apus_visible_keys(positions[0], window, keys);
+    apus_key_range last = apus_visible_keys(positions[rows - 1], window, keys);
     p->rows = (int32_t)rows;
     p->uniform = first.begin == last.begin && first.end == last.end;
     p->full = first.end == APUS_KV_BLOCK && last.begin == 0;
@@ -35,7 +35,7 @@ APUS_INLINE int open_panel(panel *p, const int32_t *positions, int64_t rows, int
         for (int64_t r = 0; r < rows; r++) p->ranges[r] = first;
         return first.end > first.begin;
     }
-    for (int64_t r = 0; r < rows; r++) p->ranges[r] = apus_visible_keys(positions[r], window, block);
+    for (int64_t r = 0; r < rows; r++) p->ranges[r] = apus_visible_keys(positions[r], window, keys);
     return 1;
 }
 
@@ -77,7 +77,7 @@ APUS_INLINE void load_rows(const apus_attention_args *args, const apus_attend_un
 /// Blocks of `span` that some row of the unit sees.
 APUS_INLINE apus_block_range unit_blocks(const apus_attention_args *args, const apus_attend_unit *unit, tile t,
                                          int64_t span) {
-    return apus_visible_blocks(t.positions[0], t.positions[unit->rows - 1], args->window, span);
+    return apus_visible_blocks(unit->slice, t.positions[0], t.positions[unit->rows - 1], args->window, span);
 }
 
 /// The block after `block` for this thread, to prefetch: the unit's next, or the first of the range's next unit.
@@ -89,7 +89,7 @@ APUS_INLINE const char *following_block(const apus_attention_args *args, const a
     if (index + 1 < end) {
         apus_attend_unit next = apus_attend_unit_at(args, index + 1);
         int64_t low = apus_unit_position(&next, 0), high = apus_unit_position(&next, next.rows - 1);
-        apus_block_range blocks = apus_visible_blocks(low, high, args->window, next.first_span);
+        apus_block_range blocks = apus_visible_blocks(next.slice, low, high, args->window, next.first_span);
         if (blocks.begin < blocks.end) return apus_unit_block(args, &next, type, blocks.begin);
     }
     return apus_unit_block(args, unit, type, block);
@@ -100,6 +100,7 @@ typedef struct query_codes {
     int8_t *codes;  ///< rows x dimension
     float *scales;  ///< rows x groups
     int32_t *sums;  ///< rows x groups: of the codes
+    const float *biases;  ///< rows: what scores begin with; NULL: zero
 } query_codes;
 
 APUS_INLINE query_codes carve_codes(void *memory, int64_t dimension) {
@@ -107,29 +108,36 @@ APUS_INLINE query_codes carve_codes(void *memory, int64_t dimension) {
     q.scales = memory;
     q.sums = (int32_t *)(q.scales + APUS_TILE_ROWS * apus_groups(dimension));
     q.codes = (int8_t *)(q.sums + APUS_TILE_ROWS * apus_groups(dimension));
+    q.biases = NULL;
     return q;
 }
 
-APUS_INLINE void load_codes(tile t, query_codes q, int64_t rows, int64_t dimension, apus_quantize quantize) {
+APUS_INLINE void load_row_codes(const float *query, query_codes q, int64_t row, int64_t dimension,
+                                apus_quantize quantize) {
     int64_t groups = apus_groups(dimension);
-    for (int64_t row = 0; row < rows; row++) {
-        for (int64_t group = 0; group < groups; group++) {
-            int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
-            int8_t codes[32];
-            int32_t sum = 0;
-            q.scales[row * groups + group] = quantize(t.query + row * dimension + first, count, codes);
-            for (int64_t i = 0; i < count; i++) sum += codes[i];
-            q.sums[row * groups + group] = sum;
-            memcpy(q.codes + row * dimension + first, codes, (size_t)count);
-        }
+    for (int64_t group = 0; group < groups; group++) {
+        int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
+        int8_t codes[32];
+        int32_t sum = 0;
+        q.scales[row * groups + group] = quantize(query + first, count, codes);
+        for (int64_t i = 0; i < count; i++) sum += codes[i];
+        q.sums[row * groups + group] = sum;
+        memcpy(q.codes + row * dimension + first, codes, (size_t)count);
     }
 }
 
-/// A q8_0 block of one KV head.
+APUS_INLINE void load_codes(tile t, query_codes q, int64_t rows, int64_t dimension, apus_quantize quantize) {
+    for (int64_t row = 0; row < rows; row++) {
+        load_row_codes(t.query + row * dimension, q, row, dimension, quantize);
+    }
+}
+
+/// A q8_0 block of one KV head, or a KIVI block in its form.
 typedef struct source_q8 {
     const uint8_t *keys;
     const int8_t *values;
     const float *key_scales, *value_scales;  ///< widened, [group][key]
+    const float *value_minima;               ///< the same; NULL: zero
     const char *next_keys, *next_values;     ///< of the following block, to prefetch
 } source_q8;
 

@@ -51,6 +51,7 @@ package final class StepDriver {
                     type: type,
                     blockCount: blockCount,
                     rowCapacity: rows,
+                    sequenceCapacity: sequences,
                     queryHeadCount: model.shape.queryHeadCount,
                     compute: compute
                 )
@@ -87,7 +88,8 @@ package final class StepDriver {
                 tokens: piece.tokens,
                 position: piece.position,
                 logitsCount: piece.tokens.count,
-                blocks: blocks
+                blocks: blocks,
+                slot: piece.sequence
             )
         }
         step.run(model, plan)

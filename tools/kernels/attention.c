@@ -17,6 +17,7 @@ typedef struct sequence {
     float *keys, *values, *query;  // keys and values of all positions
     char *blocks[2];               // two copies, different garbage: [0] for scalar, [1] for the tier
     const void **tables[2];
+    char *pages[2];                // of the KIVI types, for all positions
 } sequence;
 
 typedef struct problem {
@@ -39,6 +40,9 @@ static sequence make_sequence(const problem *p, int64_t position, int64_t rows, 
         s.blocks[copy] = allocate(block_count * block_bytes);
         s.tables[copy] = allocate(block_count * 8);
         fill_floats(&numbers, (float *)s.blocks[copy], block_count * block_bytes / 4, FLOATS_BITS);
+        int64_t page_bytes = apus_kv_page_bytes(p->kv_heads, p->dimension), page_count = positions / APUS_KV_PAGE + 1;
+        s.pages[copy] = allocate(page_count * page_bytes);
+        fill_floats(&numbers, (float *)s.pages[copy], page_count * page_bytes / 4, FLOATS_BITS);
         for (int64_t b = 0; b < block_count; b++) s.tables[copy][b] = s.blocks[copy] + b * block_bytes;
     }
     return s;
@@ -46,7 +50,13 @@ static sequence make_sequence(const problem *p, int64_t position, int64_t rows, 
 
 static void free_sequence(sequence *s) {
     free(s->keys), free(s->values), free(s->query);
-    for (int copy = 0; copy < 2; copy++) free(s->blocks[copy]), free(s->tables[copy]);
+    for (int copy = 0; copy < 2; copy++) free(s->blocks[copy]), free(s->tables[copy]), free(s->pages[copy]);
+}
+
+static int is_kivi(apus_kv_type type) { return type == APUS_KV_KIVI2 || type == APUS_KV_KIVI4; }
+
+static char *page_of(const problem *p, const sequence *s, int copy, int64_t position) {
+    return s->pages[copy] + position / APUS_KV_PAGE * apus_kv_page_bytes(p->kv_heads, p->dimension);
 }
 
 static void append(const problem *p, const sequence *s, int copy, const apus_attention_kernels *kernels) {
@@ -55,30 +65,50 @@ static void append(const problem *p, const sequence *s, int copy, const apus_att
     void **blocks = allocate(positions * 8);
     for (int64_t i = 0; i < positions; i++) {
         numbers[i] = (int32_t)i;
-        blocks[i] = (void *)(uintptr_t)s->tables[copy][i / 64];
+        blocks[i] = is_kivi(p->type) ? page_of(p, s, copy, i) : (void *)(uintptr_t)s->tables[copy][i / 64];
     }
     apus_kv_append_args args = {s->keys, s->values, width, width, p->kv_heads, p->dimension, numbers, blocks, 0};
     kernels->append[p->type](&args, 0, positions, scratch);
+    for (int64_t first = 0; is_kivi(p->type) && first + APUS_KV_PAGE <= positions; first += APUS_KV_PAGE) {
+        const void *page = page_of(p, s, copy, first);
+        void *block = (void *)(uintptr_t)s->tables[copy][first / 64];
+        apus_kv_seal_args seal = {&page, &block, &first, p->kv_heads, p->dimension, 0};
+        kernels->seal[p->type](&seal, 0, p->kv_heads, scratch);
+    }
     free(numbers), free(blocks);
+}
+
+/// The slices of a sequence's rows: one, or one for each exact page. Returns how many.
+static int64_t cut(const problem *p, const sequence *s, int copy, float *output, apus_attention_slice *slices) {
+    int64_t stride = p->query_heads * p->dimension, count = 0;
+    for (int64_t row = 0, rows; row < s->rows; row += rows) {
+        int64_t position = s->position + row, first = position / APUS_KV_PAGE * APUS_KV_PAGE;
+        int kivi = is_kivi(p->type);
+        rows = s->rows - row;
+        if (kivi && rows > first + APUS_KV_PAGE - position) rows = first + APUS_KV_PAGE - position;
+        slices[count++] = (apus_attention_slice){s->query + row * stride, output + row * stride, rows, position,
+            s->tables[copy], 0, kivi ? first : INT64_MAX, kivi ? page_of(p, s, copy, position) : NULL};
+    }
+    return count;
 }
 
 /// Runs all sequences as slices of one step, or each row as a step of its own.
 static void attend(const problem *p, int copy, const apus_attention_kernels *kernels, float *output, int alone) {
-    int64_t stride = p->query_heads * p->dimension, rows = 0, longest = 0;
-    apus_attention_slice slices[4];
+    int64_t stride = p->query_heads * p->dimension, rows = 0, longest = 0, count = 0;
+    apus_attention_slice slices[32];
     for (int64_t i = 0; i < p->count; i++) {
         const sequence *s = &p->sequences[i];
-        slices[i] = (apus_attention_slice){s->query, output + rows * stride, s->rows, s->position, s->tables[copy], 0};
+        count += cut(p, s, copy, output + rows * stride, slices + count);
         rows += s->rows;
         longest = s->position + s->rows > longest ? s->position + s->rows : longest;
     }
     int64_t partial_bytes = apus_attention_partial_bytes(rows, longest, p->query_heads, p->dimension);
-    apus_attention_args args = {slices, p->count, stride, stride, p->query_heads, p->kv_heads, p->dimension,
+    apus_attention_args args = {slices, count, stride, stride, p->query_heads, p->kv_heads, p->dimension,
         1.0f / sqrtf((float)p->dimension), p->window, allocate(partial_bytes + 64)};
     char *end = (char *)args.partials + partial_bytes;
     memset(end, 0x5a, 64);
-    for (int64_t i = 0; i < p->count && alone; i++) {
-        for (int64_t r = 0; r < p->sequences[i].rows; r++) {
+    for (int64_t i = 0; i < count && alone; i++) {
+        for (int64_t r = 0; r < slices[i].rows; r++) {
             apus_attention_slice one = slices[i];
             one.query += r * stride, one.output += r * stride, one.position += r, one.rows = 1;
             args.slices = &one, args.slice_count = 1;
@@ -97,23 +127,49 @@ static void attend(const problem *p, int copy, const apus_attention_kernels *ker
 /// Rounded to a half, as appended.
 static double halved(float x) { return (double)apus_float_from_half(apus_half_from_float(x)); }
 
-/// The largest error of `output` against attention in double over the appended halves, relative to the largest output.
+/// A sequence's keys or values as they are stored once their page is full.
+static double *stored(const problem *p, const sequence *s, const float *x, int keys) {
+    int64_t positions = s->position + s->rows, width = p->kv_heads * p->dimension;
+    double *result = allocate(positions * width * 8), levels = p->type == APUS_KV_KIVI2 ? 3 : 15;
+    for (int64_t i = 0; i < positions * width; i++) result[i] = halved(x[i]);
+    if (!is_kivi(p->type)) return result;
+    for (int64_t j = 0; j < positions / APUS_KV_PAGE * APUS_KV_PAGE; j++) {
+        for (int64_t c = 0; c < width; c++) {
+            int64_t first = c - c % p->dimension % 32, end = c - c % p->dimension + p->dimension;
+            int64_t count = keys ? 32 : end - first < 32 ? end - first : 32;
+            double low = INFINITY, high = -INFINITY;
+            for (int64_t i = 0; i < count; i++) {
+                double value = halved(keys ? x[(j - j % 32 + i) * width + c] : x[j * width + first + i]);
+                low = fmin(low, value), high = fmax(high, value);
+            }
+            double scale = halved((float)((high - low) / levels));
+            double code = scale > 0 ? fmin(fmax(floor((halved(x[j * width + c]) - low) / scale + 0.5), 0), levels) : 0;
+            result[j * width + c] = low + code * scale;
+        }
+    }
+    return result;
+}
+
+/// The largest error of `output` against attention in double over what is stored, relative to the largest output.
 static double reference_error(const problem *p, const float *output) {
     double worst = 0, largest = 0;
     double *weights = allocate(8 * 100000);
     int64_t group = p->query_heads / p->kv_heads, width = p->kv_heads * p->dimension;
     for (int64_t i = 0, row = 0; i < p->count; i++) {
         const sequence *s = &p->sequences[i];
+        double *keys = stored(p, s, s->keys, 1), *values = stored(p, s, s->values, 0);
         for (int64_t r = 0; r < s->rows; r++, row++) {
             for (int64_t head = 0; head < p->query_heads; head++) {
                 const float *q = s->query + (r * p->query_heads + head) * p->dimension;
                 int64_t last = s->position + r, first = p->window && last >= p->window ? last - p->window + 1 : 0;
                 int64_t at = head / group * p->dimension;
                 double max = -INFINITY, sum = 0;
+                int64_t sealed = is_kivi(p->type) ? last / APUS_KV_PAGE * APUS_KV_PAGE : 0;
                 for (int64_t j = first; j <= last; j++) {
                     double dot = 0;
                     for (int64_t d = 0; d < p->dimension; d++) {
-                        dot += (double)q[d] * halved(s->keys[j * width + at + d]);
+                        int64_t index = j * width + at + d;
+                        dot += (double)q[d] * (j < sealed ? keys[index] : halved(s->keys[index]));
                     }
                     weights[j] = dot / sqrt((double)p->dimension);
                     max = fmax(max, weights[j]);
@@ -122,7 +178,8 @@ static double reference_error(const problem *p, const float *output) {
                 for (int64_t d = 0; d < p->dimension; d++) {
                     double value = 0;
                     for (int64_t j = first; j <= last; j++) {
-                        value += weights[j] * halved(s->values[j * width + at + d]);
+                        int64_t index = j * width + at + d;
+                        value += weights[j] * (j < sealed ? values[index] : halved(s->values[index]));
                     }
                     double got = (double)output[(row * p->query_heads + head) * p->dimension + d];
                     worst = fmax(worst, fabs(value / sum - got));
@@ -130,12 +187,13 @@ static double reference_error(const problem *p, const float *output) {
                 }
             }
         }
+        free(keys), free(values);
     }
     free(weights);
     return worst / largest;
 }
 
-static double worst_error[2];
+static double worst_error[4];
 
 static void check(problem p, int mode) {
     int64_t rows = 0, stride = p.query_heads * p.dimension;
@@ -183,11 +241,16 @@ static void check_shape(apus_kv_type type, int64_t query_heads, int64_t kv_heads
     check(p, mode);
 }
 
+const char *kv_type_name(int32_t type) {
+    static const char *const names[] = {"f16", "q8_0", "kivi2", "kivi4"};
+    return names[type];
+}
+
 void hash_attention(const apus_attention_kernels *kernels) {
     static const int64_t dimensions[] = {8, 40, 64, 80, 96, 128, 192, 256};
     scratch = allocate(APUS_SCRATCH_BYTES);
     numbers = (generator){0x9e3779b97f4a7c15};
-    for (int type = 0; type < 2; type++) {
+    for (int type = 0; type < 4; type++) {
         for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++) {
             problem p = {(apus_kv_type)type, 6, 2, dimensions[i], i % 2 ? 100 : 0, 2, {{0}}};
             p.sequences[0] = make_sequence(&p, 301, 21, FLOATS_PLAIN);
@@ -201,7 +264,7 @@ void hash_attention(const apus_attention_kernels *kernels) {
                 attend(&p, 1, kernels, output, alone);
                 sum = hash_floats(sum, output, 22 * width);
             }
-            snprintf(name, sizeof name, "%s %lld", type ? "q8_0" : "f16", (long long)p.dimension);
+            snprintf(name, sizeof name, "%s %lld", kv_type_name(type), (long long)p.dimension);
             print_hash("attention", name, sum);
             for (int64_t s = 0; s < p.count; s++) free_sequence(&p.sequences[s]);
             free(output);
@@ -214,7 +277,7 @@ void check_attention(void) {
     static const int64_t heads[][2] = {{1, 1}, {2, 2}, {3, 1}, {6, 2}, {7, 1}, {14, 2}, {10, 1}};
     scratch = allocate(APUS_SCRATCH_BYTES);
     numbers = (generator){0x9e3779b97f4a7c15};
-    for (int type = 0; type < 2; type++) {
+    for (int type = 0; type < 4; type++) {
         for (int64_t dimension = 8; dimension <= 256; dimension += dimension < 32 ? 8 : dimension % 64 ? 16 : 8) {
             const int64_t *pair = heads[random_below(&numbers, 7)];
             int64_t window = random_below(&numbers, 2) ? 1 + random_below(&numbers, 300) : 0;
@@ -222,8 +285,10 @@ void check_attention(void) {
             check_shape((apus_kv_type)type, 3, 1, dimension, 0, 0);
         }
     }
-    printf("attention: worst error against double, relative to the largest output: f16 %.1e, q8_0 %.1e\n",
-           worst_error[0], worst_error[1]);
-    expect(worst_error[0] < 1e-5 && worst_error[1] < 0.03, "accuracy of attention", "scalar");
+    printf("attention: worst error against double, relative to the largest output:");
+    for (int type = 0; type < 4; type++) printf(" %s %.1e", kv_type_name(type), worst_error[type]);
+    printf("\n");
+    expect(worst_error[0] < 1e-5, "accuracy of attention", "scalar");
+    for (int type = 1; type < 4; type++) expect(worst_error[type] < 0.03, "accuracy of attention", "scalar");
     free(scratch);
 }

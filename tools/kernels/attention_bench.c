@@ -103,7 +103,21 @@ typedef struct bench_cache {
     char *memory;
     const void **table;
     int64_t layer_bytes;
+    char *page;  // of the KIVI types: the same numbers for every position
 } bench_cache;
+
+/// Both halves of a block from one page.
+static void fill_page(bench_shape s, bench_cache c, const apus_attention_kernels *kernels, apus_kv_append_args args,
+                      int64_t offset, void *block) {
+    static const int64_t halves[] = {0, APUS_KV_PAGE};
+    void *targets[APUS_KV_PAGE], *blocks[2] = {block, block};
+    const void *pages[2] = {c.page, c.page};
+    for (int i = 0; i < APUS_KV_PAGE; i++) targets[i] = c.page;
+    args.blocks = targets, args.block_offset = 0;
+    kernels->append[s.type](&args, 0, APUS_KV_PAGE, pool.scratch[0]);
+    apus_kv_seal_args seal = {pages, blocks, halves, s.kv_heads, s.dimension, offset};
+    kernels->seal[s.type](&seal, 0, 2 * s.kv_heads, pool.scratch[0]);
+}
 
 /// Blocks of all layers: a block holds its 64 positions of every layer, as in the engine.
 static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kernels) {
@@ -112,6 +126,7 @@ static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kerne
     c.memory = allocate(blocks * c.layer_bytes * s.layers);
     c.table = allocate(blocks * 8);
     for (int64_t b = 0; b < blocks; b++) c.table[b] = c.memory + b * c.layer_bytes * s.layers;
+    c.page = allocate(apus_kv_page_bytes(s.kv_heads, s.dimension));
     float *x = allocate(64 * width * 4);
     int32_t positions[64];
     generator numbers = {1};
@@ -122,6 +137,10 @@ static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kerne
             for (int i = 0; i < 64; i++) positions[i] = i, targets[i] = (void *)(uintptr_t)c.table[b];
             apus_kv_append_args args = {x, x, width, width, s.kv_heads, s.dimension, positions, targets,
                 l * c.layer_bytes};
+            if (kernels->seal[s.type]) {
+                fill_page(s, c, kernels, args, l * c.layer_bytes, (void *)(uintptr_t)c.table[b]);
+                continue;
+            }
             kernels->append[s.type](&args, 0, l == 0 || b < 2 ? 64 : 1, pool.scratch[0]);
             if (l > 0) memcpy(c.memory + (b * s.layers + l) * c.layer_bytes, c.table[b], (size_t)c.layer_bytes);
         }
@@ -133,8 +152,15 @@ static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kerne
 static void attend_step(bench_shape s, bench_cache c, const apus_attention_kernels *kernels, const float *query,
                         float *output, int64_t rows, int64_t position, int64_t layer, void *partials) {
     int64_t stride = s.query_heads * s.dimension;
-    apus_attention_slice slice = {query, output, rows, position, c.table, layer * c.layer_bytes};
-    apus_attention_args args = {&slice, 1, stride, stride, s.query_heads, s.kv_heads, s.dimension,
+    apus_attention_slice slices[512 / APUS_KV_PAGE + 1];
+    int64_t count = 0, kivi = kernels->seal[s.type] != NULL;
+    for (int64_t row = 0, own; row < rows; row += own) {
+        int64_t at = position + row, sealed = kivi ? at / APUS_KV_PAGE * APUS_KV_PAGE : INT64_MAX;
+        own = kivi && rows - row > sealed + APUS_KV_PAGE - at ? sealed + APUS_KV_PAGE - at : rows - row;
+        slices[count++] = (apus_attention_slice){query + row * stride, output + row * stride, own, at, c.table,
+            layer * c.layer_bytes, sealed, c.page};
+    }
+    apus_attention_args args = {slices, count, stride, stride, s.query_heads, s.kv_heads, s.dimension,
         1.0f / sqrtf((float)s.dimension), 0, partials};
     int64_t units = apus_attend_units(&args);
     // Few rows: long runs, so that the kernel prefetches from unit to unit.
@@ -175,13 +201,13 @@ static void bench_one(bench_shape s, int32_t tier, const char *buffer) {
         shares[1][round] = rates[2][round] / rates[3][round];
     }
     printf("  %s %2lld/%lld heads of %3lld: prefill %5.1f GMAC/s, %2.0f %% of %s peak %.0f; "
-           "decode %4.1f GB/s, %3.0f %% of read limit %.1f\n", s.type ? "q8_0" : "f16 ", (long long)s.query_heads,
+           "decode %4.1f GB/s, %3.0f %% of read limit %.1f; %.0f us a layer\n", kv_type_name(s.type), (long long)s.query_heads,
            (long long)s.kv_heads, (long long)s.dimension, median(rates[0], BENCH_ROUNDS) * 1e-9,
            100 * median(shares[0], BENCH_ROUNDS), s.type ? "dot" : "FMA", median(rates[1], BENCH_ROUNDS) * 1e-9,
            median(rates[2], BENCH_ROUNDS) * 1e-9, 100 * median(shares[1], BENCH_ROUNDS),
-           median(rates[3], BENCH_ROUNDS) * 1e-9);
+           median(rates[3], BENCH_ROUNDS) * 1e-9, bytes / (double)s.layers / median(rates[2], BENCH_ROUNDS) * 1e6);
     fflush(stdout);
-    free(c.memory), free(c.table), free(query), free(output), free(partials);
+    free(c.memory), free(c.table), free(c.page), free(query), free(output), free(partials);
 }
 
 void bench_attention(const char *only, const char *kind) {
@@ -189,6 +215,10 @@ void bench_attention(const char *only, const char *kind) {
         {APUS_KV_F16, 9, 3, 64, 8192, 16}, {APUS_KV_F16, 14, 2, 64, 8192, 16}, {APUS_KV_F16, 12, 2, 128, 8192, 8},
         {APUS_KV_F16, 4, 1, 256, 8192, 8}, {APUS_KV_Q8_0, 9, 3, 64, 8192, 24}, {APUS_KV_Q8_0, 14, 2, 64, 8192, 24},
         {APUS_KV_Q8_0, 12, 2, 128, 8192, 16}, {APUS_KV_Q8_0, 4, 1, 256, 8192, 16},
+        {APUS_KV_KIVI4, 9, 3, 64, 8192, 32}, {APUS_KV_KIVI4, 14, 2, 64, 8192, 32},
+        {APUS_KV_KIVI4, 12, 2, 128, 8192, 24}, {APUS_KV_KIVI4, 4, 1, 256, 8192, 24},
+        {APUS_KV_KIVI2, 9, 3, 64, 8192, 32}, {APUS_KV_KIVI2, 14, 2, 64, 8192, 32},
+        {APUS_KV_KIVI2, 12, 2, 128, 8192, 24}, {APUS_KV_KIVI2, 4, 1, 256, 8192, 24},
     };
     char *buffer = allocate((int64_t)1 << 30);
     for (int64_t i = 0; i < 1 << 30; i += 64) buffer[i] = (char)i;
@@ -201,7 +231,7 @@ void bench_attention(const char *only, const char *kind) {
         printf("%s, causal prefill of 8192 tokens in chunks of 512, decode at 8192, %d threads\n", tier_name((apus_tier)t),
                BENCH_THREADS);
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-            if (*kind && (shapes[i].type == APUS_KV_F16) != (strcmp(kind, "f16") == 0)) continue;
+            if (*kind && strcmp(kind, kv_type_name(shapes[i].type)) != 0) continue;
             bench_one(shapes[i], t, buffer);
         }
     }

@@ -29,6 +29,7 @@ void *allocate(int64_t bytes);
 
 const char *tier_name(apus_tier tier);
 const char *type_name(int32_t type);
+const char *kv_type_name(int32_t type);
 
 /// Quantized file rows of one type.
 typedef enum weight_style {

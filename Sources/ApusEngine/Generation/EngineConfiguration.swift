@@ -1,3 +1,4 @@
+internal import ApusCore
 package import ApusNN
 
 /// How an engine shares its runner among requests.
@@ -40,10 +41,17 @@ public struct EngineConfiguration: Sendable, Equatable {
     /// The sizes that result for a runner.
     /// - Throws: `ApusError` with code `invalidArgument` for a size outside its range.
     package func limits(for runner: any StepRunning) throws -> SchedulerLimits {
-        try SchedulerLimits(
+        if let maximumSequenceCount, maximumSequenceCount > runner.maximumSequenceCount {
+            throw ApusError(
+                .invalidArgument,
+                "maximumSequenceCount: expected at most \(runner.maximumSequenceCount), which the KV cache has room for, "
+                    + "found \(maximumSequenceCount)"
+            )
+        }
+        return try SchedulerLimits(
             maximumRowCount: runner.maximumRowCount,
             chunkLength: chunkLength ?? runner.maximumRowCount,
-            maximumSequenceCount: maximumSequenceCount ?? min(64, runner.maximumRowCount),
+            maximumSequenceCount: maximumSequenceCount ?? min(64, runner.maximumSequenceCount),
             blockLength: runner.blockLength,
             blockCount: runner.blockCount,
             contextLength: runner.contextLength,

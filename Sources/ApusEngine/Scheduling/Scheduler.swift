@@ -39,6 +39,8 @@ package struct Scheduler {
     /// Blocks that the archive is at work on.
     package private(set) var savingCount = 0
 
+    /// Numbers no running sequence has; the last one is handed out first.
+    private var freeSlots: [Int]
     private let archive: (any BlockArchive)?
     /// Restorations under way, by their sequence's number, also those whose sequence has ended.
     private var restorations: [Int: Restoration] = [:]
@@ -63,6 +65,7 @@ package struct Scheduler {
             blockLength: limits.blockLength,
             isEnabled: limits.cachesPrefixes
         )
+        freeSlots = (0..<limits.maximumSequenceCount).reversed()
         running.reserveCapacity(limits.maximumSequenceCount)
         waiting.reserveCapacity(limits.maximumSequenceCount)
         planned.reserveCapacity(limits.maximumSequenceCount)
@@ -199,9 +202,10 @@ package struct Scheduler {
         return true
     }
 
-    /// Puts a sequence among the running ones, with the blocks it needs beyond those it has.
+    /// Puts a sequence among the running ones, with a slot and the blocks it needs beyond those it has.
     private mutating func run(_ sequence: SequenceState, with blocks: [Int32]) {
         sequence.blocks.append(contentsOf: blocks)
+        sequence.slot = freeSlots.removeLast()
         sequence.start(cachedCount: sequence.knownBlockCount * limits.blockLength)
         cachedTokenCount += sequence.computedCount
         Self.insert(sequence, into: &running)
@@ -316,7 +320,8 @@ package struct Scheduler {
             tokens: sequence.tokens[position..<position + rowCount],
             position: position,
             logitsCount: rowCount == sequence.pendingCount ? 1 : 0,
-            blocks: sequence.blocks
+            blocks: sequence.blocks,
+            slot: sequence.slot
         )
         planned.append(sequence)
     }
@@ -338,8 +343,10 @@ package struct Scheduler {
         }
     }
 
-    /// Frees a sequence's blocks.
+    /// Frees a running sequence's blocks and its slot.
     private mutating func giveBack(_ sequence: SequenceState) {
+        freeSlots.append(sequence.slot)
+        sequence.slot = -1
         if let archive, sequence.knownBlockCount > 0 {
             archive.touch(Array(sequence.names(count: sequence.knownBlockCount, blockLength: limits.blockLength)))
         }

@@ -25,6 +25,8 @@ package final class SequenceState {
     package private(set) var cachedCount = 0
     /// The KV blocks in order of position.
     package internal(set) var blocks: [Int32] = []
+    /// Its number among the running sequences, its own while it runs; -1 otherwise.
+    var slot = -1
     /// How many of `blocks` are full and known to the prefix cache, and the place after them.
     var knownBlockCount = 0
     var place: PrefixCache.Place = 0

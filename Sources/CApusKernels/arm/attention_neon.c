@@ -2,7 +2,7 @@
 #if defined(__aarch64__)
 #include "apus_kernels.h"
 
-#include "../attention_tiles.h"
+#include "../attention_kivi.h"
 #include "../tiers.h"
 #include "math_neon.h"
 
@@ -94,7 +94,12 @@ static void narrow(const float *x, int64_t count, uint16_t *halves) {
 
 static void append_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    apus_append_f16(args, begin, end, narrow);
+    apus_append_f16(args, begin, end, APUS_KV_BLOCK, narrow);
+}
+
+static void append_page(const void *args, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    apus_append_f16(args, begin, end, APUS_KV_PAGE, narrow);
 }
 
 /// Halves are widened in registers for few rows, else first into scratch for all rows of a unit.
@@ -155,7 +160,9 @@ APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range
 APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
     int64_t padded = apus_padded(dimension);
     float *out = t.span.out + row * padded;
-    for (int64_t first = 0; first < 4; first++) score(p, t.query + row * dimension, dimension, from, first, rows, kind);
+    // Positions ascend from row to row: the last row sees the furthest. Scores of keys nobody sees are never read.
+    int64_t tiles = (p->ranges[rows - 1].end + 15) / 16;
+    for (int64_t tile = 0; tile < tiles; tile++) score(p, t.query + row * dimension, dimension, from, tile, rows, kind);
     for (int r = 0; r < rows; r++) softmax_row(p, r);
     merge_panel(p, t.span, row);
     for (int64_t start = 0; p->uniform && start < padded; start += 16) {
@@ -196,31 +203,30 @@ static const panel_f16_kernel panels_f16[2][F16_ROWS] = {
      panel_SOURCE_FLOATS_6},
 };
 
-static void widen(const void *from, float *to, int64_t count) {
+static void widen(const uint16_t *from, float *to, int64_t count) {
     for (int64_t i = 0; i < count; i += 4) vst1q_f32(to + i, load_lanes(from, i, SOURCE_HALVES));
 }
 
-/// One block for all rows of a unit.
-static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block) {
+/// One block of `capacity` keys for all rows of a unit.
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, const uint16_t *data,
+                      int64_t capacity, apus_keys keys) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     source_kind kind = unit->rows > F16_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
-    const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
-    source from = {data, data + APUS_KV_BLOCK * dimension};
+    source from = {data, data + capacity * dimension};
     if (kind == SOURCE_FLOATS) {
-        float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
-        widen(from.keys, keys, APUS_KV_BLOCK * dimension);
-        widen(from.values, values, APUS_KV_BLOCK * padded);
-        from = (source){keys, values};
+        float *floats = (float *)t.rest;
+        widen(data, floats, capacity * (dimension + padded));
+        from = (source){floats, floats + capacity * dimension};
     }
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = apus_even_share(unit->rows - row, F16_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        if (!open_panel(&p, t.positions + row, rows, args->window, keys)) continue;
         panels_f16[kind][rows - 1](&p, t, row, dimension, from);
     }
 }
 
-// MARK: q8_0
+// MARK: q8_0 and KIVI
 
 /// Codes of `count` values, a multiple of 8 up to 64, and their scale: a group of section 2.
 APUS_INLINE float quantize_group(const float *x, int64_t count, int8_t *codes) {
@@ -266,9 +272,12 @@ APUS_INLINE int8x16_t four_codes(const int8_t *codes) {
     return vreinterpretq_s8_s32(vdupq_n_s32(four));
 }
 
+/// What a panel reads: q8_0, or KIVI's form of it.
+typedef enum panel_kind { PANEL_Q8, PANEL_KIVI } panel_kind;
+
 /// Scores of the panel's rows against tile `first` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first,
-                          int rows) {
+                          int rows, panel_kind kind) {
     int64_t groups = apus_groups(dimension);
     const uint8_t *keys = from->keys + first * 16 * dimension;
     uint8x16_t offset = vdupq_n_u8(128);
@@ -292,7 +301,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
                 float *scores = p->weights[r] + 16 * first + 4 * v;
                 float32x4_t both = vmulq_n_f32(vld1q_f32(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v),
                                                scale);
-                float32x4_t before = group == 0 ? vdupq_n_f32(0) : vld1q_f32(scores);
+                float32x4_t start = vdupq_n_f32(kind == PANEL_KIVI ? q.biases[row + r] : 0);
+                float32x4_t before = group == 0 ? start : vld1q_f32(scores);
                 vst1q_f32(scores, vfmaq_f32(before, dot_result(dots[r][v]), both));
             }
         }
@@ -300,9 +310,10 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
 }
 
 /// One value group: the panel's weights times its scales as codes, times the values, merged into `out`.
-APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded, int64_t group, int rows, float *out) {
+APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded, int64_t group, int rows, float *out,
+                          panel_kind kind) {
     int8_t codes[Q8_ROWS][APUS_KV_BLOCK];
-    float scales[Q8_ROWS];
+    float scales[Q8_ROWS], rests[Q8_ROWS];
     UNROLL for (int r = 0; r < rows; r++) {
         float scaled[APUS_KV_BLOCK];
         for (int32_t j = 0; j < APUS_KV_BLOCK; j += 4) {
@@ -312,6 +323,9 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
                       vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(w), range_mask_4(p->ranges[r], j))));
         }
         scales[r] = quantize_group(scaled, APUS_KV_BLOCK, codes[r]);
+        if (kind == PANEL_KIVI) {
+            rests[r] = kivi_weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
+        }
     }
     for (int64_t start = 32 * group; start < padded && start < 32 * group + 32; start += 16) {
         dot_sums dots[Q8_ROWS][4];
@@ -328,21 +342,24 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
             if (p->ranges[r].begin == p->ranges[r].end) continue;
             UNROLL for (int v = 0; v < 4; v++) {
                 float *to = out + r * padded + start + 4 * v;
-                float32x4_t part = vmulq_n_f32(vmulq_n_f32(dot_result(dots[r][v]), scales[r]), p->beta[r]);
-                vst1q_f32(to, vfmaq_n_f32(part, vld1q_f32(to), p->alpha[r]));
+                float32x4_t sum = dot_result(dots[r][v]);
+                float32x4_t part = kind == PANEL_KIVI ? vfmaq_n_f32(vdupq_n_f32(rests[r]), sum, scales[r])
+                                                      : vmulq_n_f32(sum, scales[r]);
+                vst1q_f32(to, vfmaq_n_f32(vmulq_n_f32(part, p->beta[r]), vld1q_f32(to), p->alpha[r]));
             }
         }
     }
 }
 
-APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from,
-                          int rows) {
+/// `q` holds the queries of each half of the keys.
+APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,
+                          const source_q8 *from, int rows, panel_kind kind) {
     int64_t padded = apus_padded(dimension);
-    for (int64_t first = 0; first < 4; first++) score_q8(p, q, row, dimension, from, first, rows);
+    for (int64_t first = 0; first < 4; first++) score_q8(p, q[first / 2], row, dimension, from, first, rows, kind);
     for (int r = 0; r < rows; r++) softmax_row(p, r);
     merge_panel(p, t.span, row);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
-        weigh_q8(p, from, padded, group, rows, t.span.out + row * padded);
+        weigh_q8(p, from, padded, group, rows, t.span.out + row * padded, kind);
     }
 }
 
@@ -352,19 +369,44 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
     const char *values = data + apus_keys_bytes(APUS_KV_Q8_0, dimension);
-    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK, 0, 0};
-    widen(data + APUS_KV_BLOCK * dimension, scales, groups * APUS_KV_BLOCK);
-    widen(values + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
+    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK, NULL, 0, 0};
+    query_codes queries[2] = {q, q};
+    widen((const uint16_t *)(data + APUS_KV_BLOCK * dimension), scales, groups * APUS_KV_BLOCK);
+    widen((const uint16_t *)(values + APUS_KV_BLOCK * padded), scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = apus_even_share(unit->rows - row, Q8_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
         if (rows == 2) {
-            panel_q8(&p, t, q, row, dimension, &from, 2);
+            panel_q8(&p, t, queries, row, dimension, &from, 2, PANEL_Q8);
         } else {
-            panel_q8(&p, t, q, row, dimension, &from, 1);
+            panel_q8(&p, t, queries, row, dimension, &from, 1, PANEL_Q8);
         }
     }
+}
+
+/// The same for a block of a KIVI type; `k` is scratch.
+APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
+                            apus_kv_type type, int64_t block) {
+    source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen);
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = apus_even_share(unit->rows - row, Q8_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
+        if (rows == 2) {
+            panel_q8(&p, t, k.queries, row, args->head_dimension, &from, 2, PANEL_KIVI);
+        } else {
+            panel_q8(&p, t, k.queries, row, args->head_dimension, &from, 1, PANEL_KIVI);
+        }
+    }
+}
+
+static void seal_kivi2(const void *args, int64_t begin, int64_t end, void *scratch) {
+    apus_seal_kivi(args, begin, end, scratch, APUS_KV_KIVI2, widen);
+}
+
+static void seal_kivi4(const void *args, int64_t begin, int64_t end, void *scratch) {
+    apus_seal_kivi(args, begin, end, scratch, APUS_KV_KIVI4, widen);
 }
 
 // MARK: units
@@ -374,6 +416,7 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
     tile t = carve_tile(scratch, padded);
     float *scales = (float *)t.rest;
     query_codes q = carve_codes(scales + scale_floats(dimension), dimension);
+    kivi_tile k = carve_kivi(t.rest, dimension);
     for (int64_t index = begin; index < end; index++) {
         apus_attend_unit unit = apus_attend_unit_at(args, index);
         load_rows(args, &unit, t);
@@ -384,10 +427,17 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 if (type == APUS_KV_F16) {
-                    block_f16(args, &unit, t, block);
-                } else {
+                    const uint16_t *data = (const uint16_t *)apus_unit_block(args, &unit, type, block);
+                    block_f16(args, &unit, t, data, APUS_KV_BLOCK, apus_block_keys(unit.slice, block));
+                } else if (type == APUS_KV_Q8_0) {
                     block_q8(args, &unit, t, q, scales, block);
+                } else {
+                    block_kivi(args, &unit, t, k, type, block);
                 }
+            }
+            if (apus_is_kivi(type) && kivi_sees_page(&unit, span)) {
+                const uint16_t *page = kivi_page(args, &unit);
+                block_f16(args, &unit, t, page, APUS_KV_PAGE, apus_page_keys(unit.slice));
             }
             close_span(args, &unit, t, span);
         }
@@ -403,10 +453,19 @@ static void attend_q8(const void *args, int64_t begin, int64_t end, void *scratc
     attend(args, begin, end, scratch, APUS_KV_Q8_0);
 }
 
+static void attend_kivi2(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_KIVI2);
+}
+
+static void attend_kivi4(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_KIVI4);
+}
+
 void apus_attention_fill_neon(apus_kernels *table) {
     table->attention = (apus_attention_kernels){
-        .append = {append_f16, append_q8},
-        .attend = {attend_f16, attend_q8},
+        .append = {append_f16, append_q8, append_page, append_page},
+        .seal = {NULL, NULL, seal_kivi2, seal_kivi4},
+        .attend = {attend_f16, attend_q8, attend_kivi2, attend_kivi4},
         .merge = merge,
     };
 }

@@ -9,12 +9,25 @@
 /// Shapes the kernels take: head_dimension a multiple of 8 from 8 to APUS_MAX_HEAD_DIMENSION, query_heads a multiple of
 /// kv_heads, positions from 0 to 2^31 - 1.
 
-typedef enum apus_kv_type { APUS_KV_F16 = 0, APUS_KV_Q8_0 = 1 } apus_kv_type;
+typedef enum apus_kv_type {
+    APUS_KV_F16 = 0,
+    APUS_KV_Q8_0 = 1,
+    APUS_KV_KIVI2 = 2,  ///< two bits, keys by channel, values by token, behind an exact page (Liu et al., "KIVI")
+    APUS_KV_KIVI4 = 3,  ///< the same with four bits
+} apus_kv_type;
+
+/// Positions of an exact page: what the KIVI types keep as half floats until it is full and quantized together, the
+/// paper's residual length R and group size G.
+#define APUS_KV_PAGE 32
 
 /// Bytes of one block of one layer: keys and values of all KV heads at 64 positions. A multiple of 64.
 int64_t apus_kv_block_bytes(apus_kv_type type, int64_t kv_heads, int64_t head_dimension);
 
-/// New keys and values (after RoPE) stored into their blocks. Units are rows.
+/// Bytes of one exact page of one layer: keys and values of all KV heads as half floats. A multiple of 64.
+int64_t apus_kv_page_bytes(int64_t kv_heads, int64_t head_dimension);
+
+/// New keys and values (after RoPE) stored into their blocks, or, with a KIVI type, into their exact pages. Units are
+/// rows.
 typedef struct apus_kv_append_args {
     const float *_Nonnull keys;     ///< rows x kv_heads x head_dimension
     const float *_Nonnull values;
@@ -25,6 +38,15 @@ typedef struct apus_kv_append_args {
     int64_t block_offset;                       ///< bytes from a block pointer to this layer's part
 } apus_kv_append_args;
 
+/// Full pages quantized into their halves of blocks. Units are pages times KV heads.
+typedef struct apus_kv_seal_args {
+    const void *_Nonnull const *_Nonnull pages;
+    void *_Nonnull const *_Nonnull blocks;   ///< per page: the block that holds its positions
+    const int64_t *_Nonnull positions;       ///< per page: its first position, a multiple of APUS_KV_PAGE
+    int64_t kv_heads, head_dimension;
+    int64_t block_offset;                    ///< bytes from a block pointer to this layer's part
+} apus_kv_seal_args;
+
 /// Rows of one sequence at consecutive positions.
 typedef struct apus_attention_slice {
     const float *_Nonnull query;   ///< rows x query_heads x head_dimension
@@ -33,6 +55,8 @@ typedef struct apus_attention_slice {
     int64_t position;              ///< of the first row; row r sees keys 0 ... position + r
     const void *_Nonnull const *_Nonnull blocks;  ///< this sequence's blocks in order of position
     int64_t block_offset;          ///< bytes from a block pointer to this layer's part
+    int64_t sealed;                ///< keys from here on are not in `blocks`; INT64_MAX: all are
+    const void *_Nullable page;    ///< the exact page of keys from `sealed` on; all rows lie in it
 } apus_attention_slice;
 
 typedef struct apus_attention_args {
@@ -48,8 +72,9 @@ typedef struct apus_attention_args {
 /// Two passes, a barrier between them: `attend` over apus_attend_units(), then `merge` over apus_merge_units() (0 when
 /// nothing was split). With few rows a thread should take long runs of units: the kernels prefetch from unit to unit.
 typedef struct apus_attention_kernels {
-    apus_range_kernel _Nonnull append[2];  ///< by apus_kv_type
-    apus_range_kernel _Nonnull attend[2];
+    apus_range_kernel _Nonnull append[4];  ///< by apus_kv_type
+    apus_range_kernel _Nullable seal[4];   ///< of the KIVI types
+    apus_range_kernel _Nonnull attend[4];
     apus_range_kernel _Nonnull merge;
 } apus_attention_kernels;
 

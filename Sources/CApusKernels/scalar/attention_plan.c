@@ -11,6 +11,10 @@ int64_t apus_kv_block_bytes(apus_kv_type type, int64_t kv_heads, int64_t head_di
     return kv_heads * apus_head_bytes(type, head_dimension);
 }
 
+int64_t apus_kv_page_bytes(int64_t kv_heads, int64_t head_dimension) {
+    return kv_heads * apus_page_head_bytes(head_dimension);
+}
+
 int64_t apus_attention_partial_bytes(int64_t rows, int64_t positions, int64_t query_heads, int64_t head_dimension) {
     int64_t pairs = rows * query_heads, spans = (positions + APUS_KV_SPAN - 1) / APUS_KV_SPAN;
     if (pairs > SPLIT_LIMIT) pairs = SPLIT_LIMIT > query_heads ? SPLIT_LIMIT : query_heads;

@@ -10,7 +10,7 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-#include "../attention_tiles.h"
+#include "../attention_kivi.h"
 #include "math_avx2.h"
 
 #define F16_ROWS 6
@@ -125,7 +125,12 @@ static void narrow(const float *x, int64_t count, uint16_t *halves) {
 
 static void append_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    apus_append_f16(args, begin, end, narrow);
+    apus_append_f16(args, begin, end, APUS_KV_BLOCK, narrow);
+}
+
+static void append_page(const void *args, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    apus_append_f16(args, begin, end, APUS_KV_PAGE, narrow);
 }
 
 /// As in the AVX-512 tier: halves are widened in registers for few rows, else first into scratch.
@@ -192,7 +197,9 @@ APUS_INLINE void weigh(const panel *p, int first, int rows, apus_key_range range
 APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
     int64_t padded = apus_padded(dimension);
     float *out = t.span.out + row * padded;
-    for (int64_t first = 0; first < 4; first++) score(p, t.query + row * dimension, dimension, from, first, rows, kind);
+    // Positions ascend from row to row: the last row sees the furthest. Scores of keys nobody sees are never read.
+    int64_t tiles = (p->ranges[rows - 1].end + 15) / 16;
+    for (int64_t tile = 0; tile < tiles; tile++) score(p, t.query + row * dimension, dimension, from, tile, rows, kind);
     for (int r = 0; r < rows; r++) softmax_row(p, r);
     merge_panel(p, t.span, row);
     for (int64_t start = 0; p->uniform && start < padded; start += 16) {
@@ -237,31 +244,30 @@ static void widen(const uint16_t *from, float *to, int64_t count) {
     for (int64_t i = 0; i < count; i += 8) _mm256_store_ps(to + i, load_lanes(from, i, SOURCE_HALVES));
 }
 
-/// One block for all rows of a unit.
-static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
+/// One block of `capacity` keys for all rows of a unit.
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, const uint16_t *data,
+                      int64_t capacity, apus_keys keys,
                       const char *following) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     source_kind kind = unit->rows > NARROW_ROWS ? SOURCE_FLOATS : SOURCE_HALVES;
-    const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
-    source from = {data, data + APUS_KV_BLOCK * dimension, following};
+    source from = {data, data + capacity * dimension, following};
     if (kind == SOURCE_FLOATS) {
-        float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
-        widen(from.keys, keys, APUS_KV_BLOCK * dimension);
-        widen(from.values, values, APUS_KV_BLOCK * padded);
-        from.keys = keys;
-        from.values = values;
+        float *floats = (float *)t.rest;
+        widen(data, floats, capacity * (dimension + padded));
+        from.keys = floats;
+        from.values = floats + capacity * dimension;
     }
     panel p;
     memset(p.max, 0, sizeof p.max);
     memset(p.sum, 0, sizeof p.sum);
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = apus_even_share(unit->rows - row, F16_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        if (!open_panel(&p, t.positions + row, rows, args->window, keys)) continue;
         panels_f16[kind][rows - 1](&p, t, row, dimension, from);
     }
 }
 
-// MARK: q8_0
+// MARK: q8_0 and KIVI
 
 APUS_INLINE __m256i magnitude(__m256 x) {
     return _mm256_and_si256(_mm256_castps_si256(x), _mm256_set1_epi32(0x7fffffff));
@@ -301,9 +307,12 @@ APUS_INLINE __m256i dot(__m256i sums, __m256i positive, __m256i codes) {
     return _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_maddubs_epi16(positive, codes), _mm256_set1_epi16(1)));
 }
 
+/// What a panel reads: q8_0, or KIVI's form of it.
+typedef enum panel_kind { PANEL_Q8, PANEL_KIVI } panel_kind;
+
 /// Scores of the panel's rows against tile `first` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int64_t first,
-                          int rows) {
+                          int rows, panel_kind kind) {
     int64_t groups = apus_groups(dimension);
     const uint8_t *keys = from->keys + first * 16 * dimension;
     __m256i offset = _mm256_set1_epi8(-128);
@@ -327,7 +336,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
             UNROLL for (int v = 0; v < 2; v++) {
                 float *scores = p->weights[r] + 16 * first + 8 * v;
                 __m256 key_scales = _mm256_load_ps(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 8 * v);
-                __m256 before = group == 0 ? _mm256_setzero_ps() : _mm256_load_ps(scores);
+                __m256 start = kind == PANEL_KIVI ? _mm256_set1_ps(q.biases[row + r]) : _mm256_setzero_ps();
+                __m256 before = group == 0 ? start : _mm256_load_ps(scores);
                 key_scales = _mm256_mul_ps(scale, key_scales);
                 _mm256_store_ps(scores, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][v]), key_scales, before));
             }
@@ -336,9 +346,10 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
 }
 
 /// One value group: the panel's weights times its scales as codes, times the values, merged into `out`.
-APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded, int64_t group, int rows, float *out) {
+APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded, int64_t group, int rows, float *out,
+                          panel_kind kind) {
     _Alignas(32) int8_t codes[Q8_ROWS][APUS_KV_BLOCK];
-    float scales[Q8_ROWS];
+    float scales[Q8_ROWS], rests[Q8_ROWS];
     UNROLL for (int r = 0; r < rows; r++) {
         _Alignas(32) float scaled[APUS_KV_BLOCK];
         for (int32_t j = 0; j < APUS_KV_BLOCK; j += 8) {
@@ -347,6 +358,9 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
             _mm256_store_ps(scaled + j, _mm256_and_ps(w, range_mask_8(p->ranges[r], j)));
         }
         scales[r] = quantize_group(scaled, APUS_KV_BLOCK, codes[r]);
+        if (kind == PANEL_KIVI) {
+            rests[r] = kivi_weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
+        }
     }
     for (int64_t start = 32 * group; start < padded && start < 32 * group + 32; start += 16) {
         __m256i dots[Q8_ROWS][2];
@@ -367,7 +381,9 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
             if (p->ranges[r].begin == p->ranges[r].end) continue;
             UNROLL for (int v = 0; v < 2; v++) {
                 float *to = out + r * padded + start + 8 * v;
-                __m256 part = _mm256_mul_ps(_mm256_cvtepi32_ps(dots[r][v]), _mm256_set1_ps(scales[r]));
+                __m256 sum = _mm256_cvtepi32_ps(dots[r][v]), scale = _mm256_set1_ps(scales[r]);
+                __m256 part = kind == PANEL_KIVI ? _mm256_fmadd_ps(sum, scale, _mm256_set1_ps(rests[r]))
+                                                 : _mm256_mul_ps(sum, scale);
                 part = _mm256_mul_ps(part, _mm256_set1_ps(p->beta[r]));
                 _mm256_store_ps(to, _mm256_fmadd_ps(_mm256_load_ps(to), _mm256_set1_ps(p->alpha[r]), part));
             }
@@ -375,30 +391,40 @@ APUS_INLINE void weigh_q8(const panel *p, const source_q8 *from, int64_t padded,
     }
 }
 
-APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from,
-                          int rows) {
+/// `q` holds the queries of each half of the keys.
+APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,
+                          const source_q8 *from, int rows, panel_kind kind) {
     int64_t padded = apus_padded(dimension);
-    for (int64_t first = 0; first < 4; first++) score_q8(p, q, row, dimension, from, first, rows);
+    for (int64_t first = 0; first < 4; first++) score_q8(p, q[first / 2], row, dimension, from, first, rows, kind);
     for (int r = 0; r < rows; r++) softmax_row(p, r);
     merge_panel(p, t.span, row);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
-        weigh_q8(p, from, padded, group, rows, t.span.out + row * padded);
+        weigh_q8(p, from, padded, group, rows, t.span.out + row * padded, kind);
     }
 }
 
-#define PANEL_Q8(rows)                                                                            \
-    static void panel_q8_##rows(panel *p, tile t, query_codes q, int64_t row, int64_t dimension,  \
-                                const source_q8 *from) {                                          \
-        panel_q8(p, t, q, row, dimension, from, rows);                                            \
+#define PANEL_INTEGERS(rows, kind)                                                                              \
+    static void panel_##kind##_##rows(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,   \
+                                      const source_q8 *from) {                                                  \
+        panel_q8(p, t, q, row, dimension, from, rows, kind);                                                    \
     }
-PANEL_Q8(1)
-PANEL_Q8(2)
-PANEL_Q8(3)
-PANEL_Q8(4)
+PANEL_INTEGERS(1, PANEL_Q8)
+PANEL_INTEGERS(2, PANEL_Q8)
+PANEL_INTEGERS(3, PANEL_Q8)
+PANEL_INTEGERS(4, PANEL_Q8)
+PANEL_INTEGERS(1, PANEL_KIVI)
+PANEL_INTEGERS(2, PANEL_KIVI)
+PANEL_INTEGERS(3, PANEL_KIVI)
+PANEL_INTEGERS(4, PANEL_KIVI)
 
-typedef void (*panel_q8_kernel)(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from);
+typedef void (*panel_q8_kernel)(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,
+                                const source_q8 *from);
 
-static const panel_q8_kernel panels_q8[Q8_ROWS] = {panel_q8_1, panel_q8_2, panel_q8_3, panel_q8_4};
+/// By panel_kind and rows.
+static const panel_q8_kernel panels_q8[2][Q8_ROWS] = {
+    {panel_PANEL_Q8_1, panel_PANEL_Q8_2, panel_PANEL_Q8_3, panel_PANEL_Q8_4},
+    {panel_PANEL_KIVI_1, panel_PANEL_KIVI_2, panel_PANEL_KIVI_3, panel_PANEL_KIVI_4},
+};
 
 /// One block for all rows of a unit; `scales` is scratch.
 static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q,
@@ -406,7 +432,8 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
     const char *values = data + apus_keys_bytes(APUS_KV_Q8_0, dimension);
-    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK, 0, 0};
+    source_q8 from = {(const uint8_t *)data, (const int8_t *)values, scales, scales + groups * APUS_KV_BLOCK, NULL, 0, 0};
+    query_codes queries[2] = {q, q};
     widen((const uint16_t *)(data + APUS_KV_BLOCK * dimension), scales, groups * APUS_KV_BLOCK);
     widen((const uint16_t *)(values + APUS_KV_BLOCK * padded), scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
     panel p;
@@ -414,9 +441,31 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
     memset(p.sum, 0, sizeof p.sum);
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = apus_even_share(unit->rows - row, Q8_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
-        panels_q8[rows - 1](&p, t, q, row, dimension, &from);
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
+        panels_q8[PANEL_Q8][rows - 1](&p, t, queries, row, dimension, &from);
     }
+}
+
+/// The same for a block of a KIVI type; `k` is scratch.
+APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
+                            apus_kv_type type, int64_t block) {
+    source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen);
+    panel p;
+    memset(p.max, 0, sizeof p.max);
+    memset(p.sum, 0, sizeof p.sum);
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = apus_even_share(unit->rows - row, Q8_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
+        panels_q8[PANEL_KIVI][rows - 1](&p, t, k.queries, row, args->head_dimension, &from);
+    }
+}
+
+static void seal_kivi2(const void *args, int64_t begin, int64_t end, void *scratch) {
+    apus_seal_kivi(args, begin, end, scratch, APUS_KV_KIVI2, widen);
+}
+
+static void seal_kivi4(const void *args, int64_t begin, int64_t end, void *scratch) {
+    apus_seal_kivi(args, begin, end, scratch, APUS_KV_KIVI4, widen);
 }
 
 // MARK: units
@@ -426,6 +475,7 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
     tile t = carve_tile(scratch, padded);
     float *scales = (float *)t.rest;
     query_codes q = carve_codes(scales + scale_floats(dimension), dimension);
+    kivi_tile k = carve_kivi(t.rest, dimension);
     for (int64_t index = begin; index < end; index++) {
         apus_attend_unit unit = apus_attend_unit_at(args, index);
         load_rows(args, &unit, t);
@@ -436,11 +486,18 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 if (type == APUS_KV_F16) {
+                    const uint16_t *data = (const uint16_t *)apus_unit_block(args, &unit, type, block);
                     const char *following = following_block(args, &unit, t, type, block, index, end);
-                    block_f16(args, &unit, t, block, following);
-                } else {
+                    block_f16(args, &unit, t, data, APUS_KV_BLOCK, apus_block_keys(unit.slice, block), following);
+                } else if (type == APUS_KV_Q8_0) {
                     block_q8(args, &unit, t, q, scales, block);
+                } else {
+                    block_kivi(args, &unit, t, k, type, block);
                 }
+            }
+            if (apus_is_kivi(type) && kivi_sees_page(&unit, span)) {
+                const uint16_t *page = kivi_page(args, &unit);
+                block_f16(args, &unit, t, page, APUS_KV_PAGE, apus_page_keys(unit.slice), (const char *)page);
             }
             close_span(args, &unit, t, span);
         }
@@ -456,10 +513,19 @@ static void attend_q8(const void *args, int64_t begin, int64_t end, void *scratc
     attend(args, begin, end, scratch, APUS_KV_Q8_0);
 }
 
+static void attend_kivi2(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_KIVI2);
+}
+
+static void attend_kivi4(const void *args, int64_t begin, int64_t end, void *scratch) {
+    attend(args, begin, end, scratch, APUS_KV_KIVI4);
+}
+
 void apus_attention_fill_avx2(apus_kernels *table) {
     table->attention = (apus_attention_kernels){
-        .append = {append_f16, append_q8},
-        .attend = {attend_f16, attend_q8},
+        .append = {append_f16, append_q8, append_page, append_page},
+        .seal = {NULL, NULL, seal_kivi2, seal_kivi4},
+        .attend = {attend_f16, attend_q8, attend_kivi2, attend_kivi4},
         .merge = merge,
     };
 }

@@ -10,6 +10,7 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c"))), \
                              apply_to = function)
 
+#include "../attention_kivi.h"
 #include "attention_avx512.h"
 
 // MARK: append
@@ -22,7 +23,20 @@ static void narrow(const float *x, int64_t count, uint16_t *halves) {
 
 static void append_f16(const void *args, int64_t begin, int64_t end, void *scratch) {
     (void)scratch;
-    apus_append_f16(args, begin, end, narrow);
+    apus_append_f16(args, begin, end, APUS_KV_BLOCK, narrow);
+}
+
+static void append_page(const void *args, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    apus_append_f16(args, begin, end, APUS_KV_PAGE, narrow);
+}
+
+static void seal_kivi2(const void *args, int64_t begin, int64_t end, void *scratch) {
+    apus_seal_kivi(args, begin, end, scratch, APUS_KV_KIVI2, widen_halves);
+}
+
+static void seal_kivi4(const void *args, int64_t begin, int64_t end, void *scratch) {
+    apus_seal_kivi(args, begin, end, scratch, APUS_KV_KIVI4, widen_halves);
 }
 
 static void append_q8(const void *args, int64_t begin, int64_t end, void *scratch) {
@@ -191,30 +205,29 @@ static const panel_kernel wide_panels[WIDE_ROWS] = {
     panel_SOURCE_FLOATS_4, panel_SOURCE_FLOATS_5, panel_SOURCE_FLOATS_6,
 };
 
-static void widen(const uint16_t *from, float *to, int64_t count) {
-    for (int64_t i = 0; i < count; i += 16) _mm512_store_ps(to + i, load_lanes(from, i, SOURCE_HALVES));
-}
-
-/// One block for all rows of a unit.
-static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
-                      const char *following) {
+/// One block of `capacity` keys for all rows of a unit.
+static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, const uint16_t *data,
+                      int64_t capacity, apus_keys keys, const char *following) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     int wide = unit->rows > NARROW_ROWS;
-    const uint16_t *data = (const uint16_t *)apus_unit_block(args, unit, APUS_KV_F16, block);
-    source from = {data, data + APUS_KV_BLOCK * dimension, following};
+    source from = {data, data + capacity * dimension, following};
     if (wide) {
-        float *keys = (float *)t.rest, *values = keys + APUS_KV_BLOCK * dimension;
-        widen(from.keys, keys, APUS_KV_BLOCK * dimension);
-        widen(from.values, values, APUS_KV_BLOCK * padded);
-        from.keys = keys;
-        from.values = values;
+        float *floats = (float *)t.rest;
+        widen_halves(data, floats, capacity * (dimension + padded));
+        from.keys = floats;
+        from.values = floats + capacity * dimension;
     }
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = apus_even_share(unit->rows - row, wide ? WIDE_ROWS : NARROW_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
+        if (!open_panel(&p, t.positions + row, rows, args->window, keys)) continue;
         (wide ? wide_panels : narrow_panels)[rows - 1](&p, t, row, dimension, from);
     }
+}
+
+void apus_attend_page_avx512(const apus_attention_args *args, const apus_attend_unit *unit, tile t) {
+    const uint16_t *page = kivi_page(args, unit);
+    block_f16(args, unit, t, page, APUS_KV_PAGE, apus_page_keys(unit->slice), (const char *)page);
 }
 
 static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {
@@ -230,7 +243,8 @@ static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *sc
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 const char *following = following_block(args, &unit, t, APUS_KV_F16, block, index, end);
-                block_f16(args, &unit, t, block, following);
+                const uint16_t *data = (const uint16_t *)apus_unit_block(args, &unit, APUS_KV_F16, block);
+                block_f16(args, &unit, t, data, APUS_KV_BLOCK, apus_block_keys(unit.slice, block), following);
             }
             close_span(args, &unit, t, span);
         }
@@ -256,7 +270,7 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
     }
 }
 
-// MARK: q8_0
+// MARK: q8_0 and KIVI
 
 /// Four products per lane, of bytes below 128 and signed bytes from -127 on: no pair exceeds 16 bits.
 APUS_INLINE __m512i dot_small(__m512i sums, __m512i small, __m512i codes) {
@@ -277,15 +291,16 @@ APUS_INLINE __m512i dot_offset(__m512i sums, __m512i shifted, __m512i codes) {
 
 #include "attention_q8_avx512.h"
 
-static void attend_q8_avx512(const void *args, int64_t begin, int64_t end, void *scratch) {
-    attend_q8(args, begin, end, scratch);
-}
+ATTEND_INTEGERS(avx512)
 
 void apus_attention_fill_avx512(apus_kernels *table) {
     table->attention.append[APUS_KV_F16] = append_f16;
     table->attention.append[APUS_KV_Q8_0] = append_q8;
+    table->attention.append[APUS_KV_KIVI2] = table->attention.append[APUS_KV_KIVI4] = append_page;
+    table->attention.seal[APUS_KV_KIVI2] = seal_kivi2;
+    table->attention.seal[APUS_KV_KIVI4] = seal_kivi4;
     table->attention.attend[APUS_KV_F16] = attend_f16;
-    table->attention.attend[APUS_KV_Q8_0] = attend_q8_avx512;
+    set_attend_integers(table);
     table->attention.merge = merge;
 }
 

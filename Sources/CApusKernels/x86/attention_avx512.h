@@ -6,6 +6,15 @@
 
 #pragma STDC FP_CONTRACT OFF
 
+/// The keys of a slice's exact page, merged into the span of all rows of a unit: floats, so one function for all tiers.
+void apus_attend_page_avx512(const apus_attention_args *args, const apus_attend_unit *unit, tile t);
+
+APUS_INLINE void widen_halves(const uint16_t *halves, float *floats, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16) {
+        _mm512_store_ps(floats + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(halves + i))));
+    }
+}
+
 /// The largest lane, in all lanes.
 APUS_INLINE __m512 largest_lane(__m512 x) {
     __m256 t8 = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));

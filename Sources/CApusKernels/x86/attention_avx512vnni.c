@@ -1,4 +1,4 @@
-// Attention, AVX-512 VNNI tier: q8_0 keys and values with the 8-bit dot instruction.
+// Attention, AVX-512 VNNI tier: q8_0 and KIVI keys and values with the 8-bit dot instruction.
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -27,13 +27,9 @@ APUS_INLINE __m512i dot_offset(__m512i sums, __m512i shifted, __m512i codes) {
 
 #include "attention_q8_avx512.h"
 
-static void attend_q8_vnni(const void *args, int64_t begin, int64_t end, void *scratch) {
-    attend_q8(args, begin, end, scratch);
-}
+ATTEND_INTEGERS(vnni)
 
-void apus_attention_fill_avx512vnni(apus_kernels *table) {
-    table->attention.attend[APUS_KV_Q8_0] = attend_q8_vnni;
-}
+void apus_attention_fill_avx512vnni(apus_kernels *table) { set_attend_integers(table); }
 
 #pragma clang attribute pop
 #endif

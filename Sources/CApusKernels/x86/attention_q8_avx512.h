@@ -1,20 +1,26 @@
-// Attention over q8_0 keys and values with integer dots, for the AVX-512 tiers. The including file has defined, inside
-// its target region, dot_small, dot_offset and DOT_OFFSET.
+// Attention over q8_0 and KIVI keys and values with integer dots, for the AVX-512 tiers. The including file has defined,
+// inside its target region, dot_small, dot_offset and DOT_OFFSET.
 #pragma once
 
+#include "../attention_kivi.h"
 #include "attention_avx512.h"
 
 #define MAX_GROUPS (APUS_MAX_HEAD_DIMENSION / 32)
 #define Q8_ROWS 6
 
+/// What a panel reads: q8_0 whose next block somebody else prefetches, or the panel does; KIVI's form of it.
+typedef enum panel_kind { PANEL_PLAIN, PANEL_AHEAD, PANEL_KIVI } panel_kind;
+
 /// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first,
-                          int rows, int prefetches) {
+                          int rows, panel_kind kind) {
     int64_t groups = apus_groups(dimension), tile_bytes = 16 * dimension;
     const uint8_t *keys = from->keys + first * tile_bytes;
     const char *ahead = from->next_keys + first * tile_bytes;
     __m512 scores[Q8_ROWS][2];
-    UNROLL for (int r = 0; r < rows; r++) scores[r][0] = scores[r][1] = _mm512_setzero_ps();
+    UNROLL for (int r = 0; r < rows; r++) {
+        scores[r][0] = scores[r][1] = kind == PANEL_KIVI ? _mm512_set1_ps(q.biases[row + r]) : _mm512_setzero_ps();
+    }
     for (int64_t group = 0; group < groups; group++) {
         int64_t end = 32 * group + 32 < dimension ? 32 * group + 32 : dimension;
         __m512i dots[Q8_ROWS][2];
@@ -23,7 +29,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
         }
         for (int64_t d = 32 * group; d < end; d += 4) {
             __m512i a = _mm512_loadu_si512(keys + 16 * d), b = _mm512_loadu_si512(keys + tile_bytes + 16 * d);
-            if (prefetches) {
+            if (kind == PANEL_AHEAD) {
                 _mm_prefetch(ahead + 32 * d, _MM_HINT_T1);
                 _mm_prefetch(ahead + 32 * d + 64, _MM_HINT_T1);
             }
@@ -53,6 +59,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
 typedef struct weight_codes {
     _Alignas(64) uint8_t codes[MAX_GROUPS][Q8_ROWS][APUS_KV_BLOCK];
     float scales[MAX_GROUPS][Q8_ROWS];
+    float rests[MAX_GROUPS][Q8_ROWS];  ///< KIVI: the minima's part
 } weight_codes;
 
 /// 64 codes from four vectors of 16, in order.
@@ -93,7 +100,7 @@ APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t
 
 /// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
 APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8 *from, int64_t padded, int64_t start,
-                          int vectors, int rows, int64_t first_key, int64_t end_key, float *out, int prefetches) {
+                          int vectors, int rows, int64_t first_key, int64_t end_key, float *out, panel_kind kind) {
     int64_t group = start / 32;
     __m512i dots[Q8_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) {
@@ -105,7 +112,7 @@ APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8
         UNROLL for (int v = 0; v < vectors; v++) {
             values[v] = _mm512_loadu_si512(from->values + key * padded + 4 * start + 64 * v);
         }
-        if (prefetches) {
+        if (kind == PANEL_AHEAD) {
             _mm_prefetch(ahead + 32 * key, _MM_HINT_T1);
             _mm_prefetch(ahead + 32 * key + 64, _MM_HINT_T1);
         }
@@ -122,22 +129,30 @@ APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8
         __m512 alpha = _mm512_set1_ps(p->alpha[r]), beta = _mm512_set1_ps(p->beta[r]);
         UNROLL for (int v = 0; v < vectors; v++) {
             float *to = out + r * padded + start + 16 * v;
-            __m512 part = _mm512_mul_ps(_mm512_cvtepi32_ps(dots[r][v]), scale);
+            __m512 sum = _mm512_cvtepi32_ps(dots[r][v]);
+            __m512 part = kind == PANEL_KIVI ? _mm512_fmadd_ps(sum, scale, _mm512_set1_ps(w->rests[group][r]))
+                                             : _mm512_mul_ps(sum, scale);
             _mm512_store_ps(to, _mm512_fmadd_ps(_mm512_load_ps(to), alpha, _mm512_mul_ps(part, beta)));
         }
     }
 }
 
-APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from,
-                          int rows, int prefetches) {
+/// `q` holds the queries of each half of the keys.
+APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,
+                          const source_q8 *from, int rows, panel_kind kind) {
     int64_t padded = apus_padded(dimension), first_key = APUS_KV_BLOCK, end_key = 0;
     float *out = t.span.out + row * padded;
     weight_codes w;
-    score_q8(p, q, row, dimension, from, 0, rows, prefetches);
-    score_q8(p, q, row, dimension, from, 2, rows, prefetches);
+    score_q8(p, q[0], row, dimension, from, 0, rows, kind);
+    score_q8(p, q[1], row, dimension, from, 2, rows, kind);
     panel_sums sums = softmax_panel(p, rows);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
-        UNROLL for (int r = 0; r < rows; r++) quantize_weights(p, from, group, r, &w);
+        UNROLL for (int r = 0; r < rows; r++) {
+            quantize_weights(p, from, group, r, &w);
+            if (kind == PANEL_KIVI) {
+                w.rests[group][r] = kivi_weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
+            }
+        }
     }
     merge_panel(p, sums, t.span, row);
     for (int r = 0; r < rows; r++) {
@@ -147,41 +162,47 @@ APUS_INLINE void panel_q8(panel *p, tile t, query_codes q, int64_t row, int64_t 
     }
     int64_t start = 0;
     for (; start + 32 <= padded; start += 32) {
-        weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, prefetches);
+        weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, kind);
     }
-    if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, prefetches);
+    if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, kind);
 }
 
-#define PANEL_Q8(rows, prefetches)                                                                              \
-    static void panel_q8_##rows##_##prefetches(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, \
-                                               const source_q8 *from) {                                         \
-        panel_q8(p, t, q, row, dimension, from, rows, prefetches);                                              \
+#define PANEL_Q8(rows, kind)                                                                                    \
+    static void panel_##kind##_##rows(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,   \
+                                      const source_q8 *from) {                                                  \
+        panel_q8(p, t, q, row, dimension, from, rows, kind);                                                    \
     }
-PANEL_Q8(1, 0)
-PANEL_Q8(2, 0)
-PANEL_Q8(3, 0)
-PANEL_Q8(4, 0)
-PANEL_Q8(5, 0)
-PANEL_Q8(6, 0)
-PANEL_Q8(1, 1)
-PANEL_Q8(2, 1)
-PANEL_Q8(3, 1)
-PANEL_Q8(4, 1)
-PANEL_Q8(5, 1)
-PANEL_Q8(6, 1)
+PANEL_Q8(1, PANEL_PLAIN)
+PANEL_Q8(2, PANEL_PLAIN)
+PANEL_Q8(3, PANEL_PLAIN)
+PANEL_Q8(4, PANEL_PLAIN)
+PANEL_Q8(5, PANEL_PLAIN)
+PANEL_Q8(6, PANEL_PLAIN)
+PANEL_Q8(1, PANEL_AHEAD)
+PANEL_Q8(2, PANEL_AHEAD)
+PANEL_Q8(3, PANEL_AHEAD)
+PANEL_Q8(4, PANEL_AHEAD)
+PANEL_Q8(5, PANEL_AHEAD)
+PANEL_Q8(6, PANEL_AHEAD)
+PANEL_Q8(1, PANEL_KIVI)
+PANEL_Q8(2, PANEL_KIVI)
+PANEL_Q8(3, PANEL_KIVI)
+PANEL_Q8(4, PANEL_KIVI)
+PANEL_Q8(5, PANEL_KIVI)
+PANEL_Q8(6, PANEL_KIVI)
 
-typedef void (*panel_q8_kernel)(panel *p, tile t, query_codes q, int64_t row, int64_t dimension, const source_q8 *from);
+typedef void (*panel_q8_kernel)(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,
+                                const source_q8 *from);
 
-/// By whether the panel is the unit's first, which prefetches the next block, and rows.
-static const panel_q8_kernel panels_q8[2][Q8_ROWS] = {
-    {panel_q8_1_0, panel_q8_2_0, panel_q8_3_0, panel_q8_4_0, panel_q8_5_0, panel_q8_6_0},
-    {panel_q8_1_1, panel_q8_2_1, panel_q8_3_1, panel_q8_4_1, panel_q8_5_1, panel_q8_6_1},
+/// By panel_kind and rows.
+static const panel_q8_kernel panels_q8[3][Q8_ROWS] = {
+    {panel_PANEL_PLAIN_1, panel_PANEL_PLAIN_2, panel_PANEL_PLAIN_3, panel_PANEL_PLAIN_4, panel_PANEL_PLAIN_5, panel_PANEL_PLAIN_6},
+    {panel_PANEL_AHEAD_1, panel_PANEL_AHEAD_2, panel_PANEL_AHEAD_3, panel_PANEL_AHEAD_4, panel_PANEL_AHEAD_5, panel_PANEL_AHEAD_6},
+    {panel_PANEL_KIVI_1, panel_PANEL_KIVI_2, panel_PANEL_KIVI_3, panel_PANEL_KIVI_4, panel_PANEL_KIVI_5, panel_PANEL_KIVI_6},
 };
 
 APUS_INLINE void widen_scales(const void *halves, float *to, int64_t groups) {
-    for (int64_t i = 0; i < groups * APUS_KV_BLOCK; i += 16) {
-        _mm512_store_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)((const uint16_t *)halves + i))));
-    }
+    widen_halves(halves, to, groups * APUS_KV_BLOCK);
 }
 
 APUS_INLINE void prefetch(const char *from, int64_t bytes) {
@@ -195,7 +216,8 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     const char *data = apus_unit_block(args, unit, APUS_KV_Q8_0, block);
     int64_t keys_bytes = apus_keys_bytes(APUS_KV_Q8_0, dimension);
     source_q8 from = {(const uint8_t *)data, (const int8_t *)data + keys_bytes, scales, scales + groups * APUS_KV_BLOCK,
-        following, following + keys_bytes};
+        NULL, following, following + keys_bytes};
+    query_codes queries[2] = {q, q};
     widen_scales(data + APUS_KV_BLOCK * dimension, scales, groups);
     widen_scales(data + keys_bytes + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups);
     // The panels prefetch the following codes as they go; its scales are few and read all at once.
@@ -204,31 +226,68 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
         rows = apus_even_share(unit->rows - row, Q8_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, block)) continue;
-        panels_q8[row == 0][rows - 1](&p, t, q, row, dimension, &from);
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
+        // The unit's first panel prefetches the next block.
+        panels_q8[row == 0 ? PANEL_AHEAD : PANEL_PLAIN][rows - 1](&p, t, queries, row, dimension, &from);
     }
 }
 
-APUS_INLINE void attend_q8(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+/// The same for a block of a KIVI type; `k` is scratch.
+APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
+                            apus_kv_type type, int64_t block, const char *following) {
+    source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen_halves);
+    prefetch(following, apus_head_bytes(type, args->head_dimension));
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = apus_even_share(unit->rows - row, Q8_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
+        panels_q8[PANEL_KIVI][rows - 1](&p, t, k.queries, row, args->head_dimension, &from);
+    }
+}
+
+APUS_INLINE void attend_integers(const void *pointer, int64_t begin, int64_t end, void *scratch, apus_kv_type type) {
     const apus_attention_args *args = pointer;
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     tile t = carve_tile(scratch, padded);
     float *scales = (float *)t.rest;
     query_codes q = carve_codes(scales + scale_floats(dimension), dimension);
+    kivi_tile k = carve_kivi(t.rest, dimension);
     for (int64_t index = begin; index < end; index++) {
         apus_attend_unit unit = apus_attend_unit_at(args, index);
         load_rows(args, &unit, t);
-        load_codes(t, q, unit.rows, dimension, quantize_group);
+        if (type == APUS_KV_Q8_0) load_codes(t, q, unit.rows, dimension, quantize_group);
         if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
         for (int64_t span = unit.first_span; span < unit.end_span; span++) {
             apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
-                const char *following = following_block(args, &unit, t, APUS_KV_Q8_0, block, index, end);
-                block_q8(args, &unit, t, q, scales, block, following);
+                const char *following = following_block(args, &unit, t, type, block, index, end);
+                if (type == APUS_KV_Q8_0) {
+                    block_q8(args, &unit, t, q, scales, block, following);
+                } else {
+                    block_kivi(args, &unit, t, k, type, block, following);
+                }
             }
+            if (apus_is_kivi(type) && kivi_sees_page(&unit, span)) apus_attend_page_avx512(args, &unit, t);
             close_span(args, &unit, t, span);
         }
         close_unit(args, &unit, t);
     }
 }
+
+/// The kernels of a tier, of the types with integer dots.
+#define ATTEND_INTEGERS(tier)                                                                               \
+    static void attend_q8_##tier(const void *args, int64_t begin, int64_t end, void *scratch) {             \
+        attend_integers(args, begin, end, scratch, APUS_KV_Q8_0);                                           \
+    }                                                                                                       \
+    static void attend_kivi2_##tier(const void *args, int64_t begin, int64_t end, void *scratch) {          \
+        attend_integers(args, begin, end, scratch, APUS_KV_KIVI2);                                          \
+    }                                                                                                       \
+    static void attend_kivi4_##tier(const void *args, int64_t begin, int64_t end, void *scratch) {          \
+        attend_integers(args, begin, end, scratch, APUS_KV_KIVI4);                                          \
+    }                                                                                                       \
+    static void set_attend_integers(apus_kernels *table) {                                                  \
+        table->attention.attend[APUS_KV_Q8_0] = attend_q8_##tier;                                           \
+        table->attention.attend[APUS_KV_KIVI2] = attend_kivi2_##tier;                                       \
+        table->attention.attend[APUS_KV_KIVI4] = attend_kivi4_##tier;                                       \
+    }
