@@ -36,5 +36,6 @@ extension MemoryPlan {
         options.memoryLimit = limit
         options.contextLength = contextLength
         options.kvPositionCount = kvPositionCount
+        options.contextCount = sizes.sequenceCount
     }
 }

@@ -93,7 +93,8 @@ public struct MemoryPlan: Sendable {
                 kvPositionCount: options.kvPositionCount ?? (overflow ? .max / 2 : positions),
                 contextLength: context,
                 maximumRowCount: options.chunkLength ?? 512,
-                kvType: options.kvType
+                kvType: options.kvType,
+                sequenceCount: contextCount
             )
             if options.kvPositionCount != nil || fit(sizes) { return sizes }
             if contextCount > 1 {

@@ -17,6 +17,8 @@ public final class ModelRunner: StepRunning {
         public var maximumLogitsRowCount: Int
         /// How keys and values are stored.
         public var kvType: KVType
+        /// Sequences that there is to be room for at once, however short the pool is.
+        public var sequenceCount: Int
 
         /// Creates sizes.
         public init(
@@ -24,13 +26,15 @@ public final class ModelRunner: StepRunning {
             contextLength: Int,
             maximumRowCount: Int = 512,
             maximumLogitsRowCount: Int = 64,
-            kvType: KVType = .f16
+            kvType: KVType = .f16,
+            sequenceCount: Int = 1
         ) {
             self.kvPositionCount = kvPositionCount
             self.contextLength = contextLength
             self.maximumRowCount = maximumRowCount
             self.maximumLogitsRowCount = maximumLogitsRowCount
             self.kvType = kvType
+            self.sequenceCount = sequenceCount
         }
 
         fileprivate var blockCount: Int { (kvPositionCount + KVShape.blockLength - 1) / KVShape.blockLength }
@@ -39,7 +43,7 @@ public final class ModelRunner: StepRunning {
         ///
         /// A page for every 512 positions of the pool costs a sixteenth of what those positions cost as half floats.
         fileprivate var sequenceCapacity: Int {
-            kvType.hasPages ? min(maximumRowCount, max(1, kvPositionCount / 512)) : maximumRowCount
+            kvType.hasPages ? min(maximumRowCount, max(1, sequenceCount, kvPositionCount / 512)) : maximumRowCount
         }
     }
 

@@ -78,6 +78,7 @@ struct BenchCommand: AsyncParsableCommand {
         var options = model.options
         let needed = prompt + generate + 2
         if options.contextLength == nil { options.contextLength = needed }
+        options.contextCount = batch
         options.kvPositionCount = batch * ((needed + 63) / 64 * 64)
         let loaded = try LoadedModel(path: path, options: options)
         let work = SpeedBenchmark.Work(promptCount: prompt, generateCount: generate, batchCount: batch)
