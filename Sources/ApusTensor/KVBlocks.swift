@@ -177,12 +177,10 @@ package final class KVBlocks {
         slices[sliceCount].rows = Int64(rows.count)
         slices[sliceCount].position = Int64(first)
         slices[sliceCount].blocks = table
-        slices[sliceCount].sealed = .max
+        slices[sliceCount].sealed = pages == nil ? .max : Int64(first - first % KVPages.length)
         slices[sliceCount].page = nil
         sliceCount += 1
-        guard let pages else { return }
-        slices[sliceCount - 1].sealed = Int64(first - first % KVPages.length)
-        pages.add(
+        pages?.add(
             firstRow: rowCount + rows.lowerBound,
             rowCount: rows.count,
             position: first,

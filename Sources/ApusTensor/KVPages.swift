@@ -14,11 +14,9 @@ final class KVPages {
     private struct Piece: BitwiseCopyable {
         let firstRow: Int
         let rowCount: Int
-        /// The page's first position, and how many of its positions were there before the step.
-        let start: Int
+        /// How many of the page's positions were there before the step.
         let heldCount: Int
         let slot: Int
-        let block: UnsafeMutableRawPointer
 
         var isFilled: Bool { heldCount + rowCount == KVPages.length }
     }
@@ -81,20 +79,13 @@ final class KVPages {
     func add(firstRow: Int, rowCount: Int, position: Int, slot: Int, block: UnsafeMutableRawPointer) {
         precondition(slot >= 0 && slot < sequenceCapacity, "a sequence has one of \(sequenceCapacity) slots")
         let held = position % Self.length
-        let piece = Piece(
-            firstRow: firstRow,
-            rowCount: rowCount,
-            start: position - held,
-            heldCount: held,
-            slot: slot,
-            block: block
-        )
+        let piece = Piece(firstRow: firstRow, rowCount: rowCount, heldCount: held, slot: slot)
         pieces[pieceCount] = piece
         pieceCount += 1
         guard piece.isFilled else { return }
         precondition(filledCount < filledCapacity)
         sealedBlocks[filledCount] = block
-        sealedPositions[filledCount] = Int64(piece.start)
+        sealedPositions[filledCount] = Int64(position - held)
         filledCount += 1
     }
 

@@ -54,15 +54,15 @@ APUS_INLINE void kivi_fold(kivi_extremes *e, int64_t count) {
     }
 }
 
-/// The extremes of two rows of `count` values, a power of two up to 16, into the first lane.
-APUS_INLINE kivi_extremes kivi_extremes_of(const float *a, const float *b, int64_t count) {
+/// The extremes of two rows of 16 values, into the first lane.
+APUS_INLINE kivi_extremes kivi_extremes_of(const float *a, const float *b) {
     kivi_extremes e;
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; i < 16; i++) {
         e.low[i] = b[i] < a[i] ? b[i] : a[i];
         e.high[i] = b[i] > a[i] ? b[i] : a[i];
         e.probe[i] = a[i] * 0.0f + b[i] * 0.0f;
     }
-    kivi_fold(&e, count);
+    kivi_fold(&e, 16);
     return e;
 }
 
@@ -101,7 +101,7 @@ APUS_INLINE void kivi_seal_keys(const float *keys, char *block, int64_t half, in
     uint16_t *scales = (uint16_t *)(block + 2 * bytes) + half * 2 * dimension, *minima = scales + dimension;
     for (int64_t d = 0; d < dimension; d++) {
         const float *a = keys + d * 16, *b = keys + (dimension + d) * 16;
-        kivi_extremes e = kivi_extremes_of(a, b, 16);
+        kivi_extremes e = kivi_extremes_of(a, b);
         kivi_group group = kivi_fit(e.low[0], e.high[0], e.probe[0], (float)((1 << bits) - 1), scales + d, minima + d);
         for (int64_t key = 0; key < 16; key++) {
             codes[apus_code_key_index(dimension, key, d)] = kivi_code(group, a[key]);
@@ -153,8 +153,7 @@ APUS_INLINE void apus_seal_kivi(const apus_kv_seal_args *args, int64_t begin, in
 
 /// A block of one KV head as bytes in the order of q8_0, and what goes with it, carved from the thread's scratch.
 typedef struct kivi_tile {
-    query_codes queries[2];  ///< of each half of the keys
-    float *biases[2];        ///< rows: query times minima
+    query_codes queries[2];  ///< of each half of the keys; biases: query times minima
     float *channels;         ///< [half][scales: dimension][minima]
     float *product;          ///< a row of query times scales
     float *ones, *value_scales, *value_minima;
@@ -173,10 +172,9 @@ APUS_INLINE kivi_tile carve_kivi(char *memory, int64_t dimension) {
     k.channels = k.value_minima + numbers;
     k.product = k.channels + 4 * dimension;
     for (int half = 0; half < 2; half++) {
-        k.biases[half] = k.product + dimension + half * APUS_TILE_ROWS;
         char *codes = (char *)(k.product + dimension + 2 * APUS_TILE_ROWS) + half * codes_bytes;
         k.queries[half] = carve_codes(codes, dimension);
-        k.queries[half].biases = k.biases[half];
+        k.queries[half].biases = k.product + dimension + half * APUS_TILE_ROWS;
     }
     return k;
 }
@@ -202,7 +200,7 @@ APUS_INLINE void kivi_load_queries(tile t, kivi_tile k, int half, int64_t rows, 
             float *eight = lanes + first % 16;
             for (int64_t i = 0; i < 8; i++) eight[i] = fmaf(query[first + i], minima[first + i], eight[i]);
         }
-        k.biases[half][row] = apus_tree(lanes);
+        k.queries[half].biases[row] = apus_tree(lanes);
         load_row_codes(k.product, k.queries[half], row, dimension, quantize);
     }
 }

@@ -100,7 +100,7 @@ typedef struct query_codes {
     int8_t *codes;  ///< rows x dimension
     float *scales;  ///< rows x groups
     int32_t *sums;  ///< rows x groups: of the codes
-    const float *biases;  ///< rows: what scores begin with; NULL: zero
+    float *biases;  ///< rows: what scores begin with; NULL: zero
 } query_codes;
 
 APUS_INLINE query_codes carve_codes(void *memory, int64_t dimension) {

@@ -53,8 +53,6 @@ static void free_sequence(sequence *s) {
     for (int copy = 0; copy < 2; copy++) free(s->blocks[copy]), free(s->tables[copy]), free(s->pages[copy]);
 }
 
-static int is_kivi(apus_kv_type type) { return type == APUS_KV_KIVI2 || type == APUS_KV_KIVI4; }
-
 static char *page_of(const problem *p, const sequence *s, int copy, int64_t position) {
     return s->pages[copy] + position / APUS_KV_PAGE * apus_kv_page_bytes(p->kv_heads, p->dimension);
 }
@@ -65,11 +63,11 @@ static void append(const problem *p, const sequence *s, int copy, const apus_att
     void **blocks = allocate(positions * 8);
     for (int64_t i = 0; i < positions; i++) {
         numbers[i] = (int32_t)i;
-        blocks[i] = is_kivi(p->type) ? page_of(p, s, copy, i) : (void *)(uintptr_t)s->tables[copy][i / 64];
+        blocks[i] = apus_is_kivi(p->type) ? page_of(p, s, copy, i) : (void *)(uintptr_t)s->tables[copy][i / 64];
     }
     apus_kv_append_args args = {s->keys, s->values, width, width, p->kv_heads, p->dimension, numbers, blocks, 0};
     kernels->append[p->type](&args, 0, positions, scratch);
-    for (int64_t first = 0; is_kivi(p->type) && first + APUS_KV_PAGE <= positions; first += APUS_KV_PAGE) {
+    for (int64_t first = 0; apus_is_kivi(p->type) && first + APUS_KV_PAGE <= positions; first += APUS_KV_PAGE) {
         const void *page = page_of(p, s, copy, first);
         void *block = (void *)(uintptr_t)s->tables[copy][first / 64];
         apus_kv_seal_args seal = {&page, &block, &first, p->kv_heads, p->dimension, 0};
@@ -78,16 +76,18 @@ static void append(const problem *p, const sequence *s, int copy, const apus_att
     free(numbers), free(blocks);
 }
 
-/// The slices of a sequence's rows: one, or one for each exact page. Returns how many.
-static int64_t cut(const problem *p, const sequence *s, int copy, float *output, apus_attention_slice *slices) {
-    int64_t stride = p->query_heads * p->dimension, count = 0;
-    for (int64_t row = 0, rows; row < s->rows; row += rows) {
-        int64_t position = s->position + row, first = position / APUS_KV_PAGE * APUS_KV_PAGE;
-        int kivi = is_kivi(p->type);
-        rows = s->rows - row;
-        if (kivi && rows > first + APUS_KV_PAGE - position) rows = first + APUS_KV_PAGE - position;
-        slices[count++] = (apus_attention_slice){s->query + row * stride, output + row * stride, rows, position,
-            s->tables[copy], 0, kivi ? first : INT64_MAX, kivi ? page_of(p, s, copy, position) : NULL};
+int64_t cut_slice(apus_kv_type type, apus_attention_slice whole, int64_t stride, const char *pages, int64_t page_bytes,
+                  apus_attention_slice *slices) {
+    int64_t count = 0, end = whole.position + whole.rows;
+    whole.sealed = INT64_MAX;
+    if (!apus_is_kivi(type)) return slices[0] = whole, 1;
+    while (whole.position < end) {
+        int64_t page = whole.position / APUS_KV_PAGE, page_end = (page + 1) * APUS_KV_PAGE;
+        whole.rows = (page_end < end ? page_end : end) - whole.position;
+        whole.sealed = page * APUS_KV_PAGE;
+        whole.page = pages + page * page_bytes;
+        slices[count++] = whole;
+        whole.query += whole.rows * stride, whole.output += whole.rows * stride, whole.position += whole.rows;
     }
     return count;
 }
@@ -98,7 +98,9 @@ static void attend(const problem *p, int copy, const apus_attention_kernels *ker
     apus_attention_slice slices[32];
     for (int64_t i = 0; i < p->count; i++) {
         const sequence *s = &p->sequences[i];
-        count += cut(p, s, copy, output + rows * stride, slices + count);
+        apus_attention_slice whole = {s->query, output + rows * stride, s->rows, s->position, s->tables[copy], 0, 0, NULL};
+        int64_t page_bytes = apus_kv_page_bytes(p->kv_heads, p->dimension);
+        count += cut_slice(p->type, whole, stride, s->pages[copy], page_bytes, slices + count);
         rows += s->rows;
         longest = s->position + s->rows > longest ? s->position + s->rows : longest;
     }
@@ -132,7 +134,7 @@ static double *stored(const problem *p, const sequence *s, const float *x, int k
     int64_t positions = s->position + s->rows, width = p->kv_heads * p->dimension;
     double *result = allocate(positions * width * 8), levels = p->type == APUS_KV_KIVI2 ? 3 : 15;
     for (int64_t i = 0; i < positions * width; i++) result[i] = halved(x[i]);
-    if (!is_kivi(p->type)) return result;
+    if (!apus_is_kivi(p->type)) return result;
     for (int64_t j = 0; j < positions / APUS_KV_PAGE * APUS_KV_PAGE; j++) {
         for (int64_t c = 0; c < width; c++) {
             int64_t first = c - c % p->dimension % 32, end = c - c % p->dimension + p->dimension;
@@ -164,7 +166,7 @@ static double reference_error(const problem *p, const float *output) {
                 int64_t last = s->position + r, first = p->window && last >= p->window ? last - p->window + 1 : 0;
                 int64_t at = head / group * p->dimension;
                 double max = -INFINITY, sum = 0;
-                int64_t sealed = is_kivi(p->type) ? last / APUS_KV_PAGE * APUS_KV_PAGE : 0;
+                int64_t sealed = apus_is_kivi(p->type) ? last / APUS_KV_PAGE * APUS_KV_PAGE : 0;
                 for (int64_t j = first; j <= last; j++) {
                     double dot = 0;
                     for (int64_t d = 0; d < p->dimension; d++) {

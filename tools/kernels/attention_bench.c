@@ -153,13 +153,8 @@ static void attend_step(bench_shape s, bench_cache c, const apus_attention_kerne
                         float *output, int64_t rows, int64_t position, int64_t layer, void *partials) {
     int64_t stride = s.query_heads * s.dimension;
     apus_attention_slice slices[512 / APUS_KV_PAGE + 1];
-    int64_t count = 0, kivi = kernels->seal[s.type] != NULL;
-    for (int64_t row = 0, own; row < rows; row += own) {
-        int64_t at = position + row, sealed = kivi ? at / APUS_KV_PAGE * APUS_KV_PAGE : INT64_MAX;
-        own = kivi && rows - row > sealed + APUS_KV_PAGE - at ? sealed + APUS_KV_PAGE - at : rows - row;
-        slices[count++] = (apus_attention_slice){query + row * stride, output + row * stride, own, at, c.table,
-            layer * c.layer_bytes, sealed, c.page};
-    }
+    apus_attention_slice whole = {query, output, rows, position, c.table, layer * c.layer_bytes, 0, NULL};
+    int64_t count = cut_slice(s.type, whole, stride, c.page, 0, slices);
     apus_attention_args args = {slices, count, stride, stride, s.query_heads, s.kv_heads, s.dimension,
         1.0f / sqrtf((float)s.dimension), 0, partials};
     int64_t units = apus_attend_units(&args);

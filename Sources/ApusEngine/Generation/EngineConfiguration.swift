@@ -1,4 +1,3 @@
-internal import ApusCore
 package import ApusNN
 
 /// How an engine shares its runner among requests.
@@ -41,12 +40,8 @@ public struct EngineConfiguration: Sendable, Equatable {
     /// The sizes that result for a runner.
     /// - Throws: `ApusError` with code `invalidArgument` for a size outside its range.
     package func limits(for runner: any StepRunning) throws -> SchedulerLimits {
-        if let maximumSequenceCount, maximumSequenceCount > runner.maximumSequenceCount {
-            throw ApusError(
-                .invalidArgument,
-                "maximumSequenceCount: expected at most \(runner.maximumSequenceCount), which the KV cache has room for, "
-                    + "found \(maximumSequenceCount)"
-            )
+        if let maximumSequenceCount {
+            try SchedulerLimits.check("maximumSequenceCount", maximumSequenceCount, 1...runner.maximumSequenceCount)
         }
         return try SchedulerLimits(
             maximumRowCount: runner.maximumRowCount,

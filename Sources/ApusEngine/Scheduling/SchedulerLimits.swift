@@ -57,7 +57,8 @@ package struct SchedulerLimits: Sendable, Equatable {
         (positionCount + blockLength - 1) / blockLength
     }
 
-    private static func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
+    /// Throws for a size outside its range, naming all three.
+    static func check(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws {
         guard !range.contains(value) else { return }
         throw ApusError(
             .invalidArgument,

@@ -363,6 +363,21 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     }
 }
 
+/// All rows of a unit over one block in panels.
+APUS_INLINE void run_panels(const apus_attention_args *args, const apus_attend_unit *unit, tile t,
+                            const query_codes *queries, const source_q8 *from, int64_t block, panel_kind kind) {
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = apus_even_share(unit->rows - row, Q8_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
+        if (rows == 2) {
+            panel_q8(&p, t, queries, row, args->head_dimension, from, 2, kind);
+        } else {
+            panel_q8(&p, t, queries, row, args->head_dimension, from, 1, kind);
+        }
+    }
+}
+
 /// One block for all rows of a unit; `scales` is scratch.
 static void block_q8(const apus_attention_args *args, const apus_attend_unit *unit, tile t, query_codes q,
                      float *scales, int64_t block) {
@@ -373,32 +388,14 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
     query_codes queries[2] = {q, q};
     widen((const uint16_t *)(data + APUS_KV_BLOCK * dimension), scales, groups * APUS_KV_BLOCK);
     widen((const uint16_t *)(values + APUS_KV_BLOCK * padded), scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
-    panel p;
-    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = apus_even_share(unit->rows - row, Q8_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
-        if (rows == 2) {
-            panel_q8(&p, t, queries, row, dimension, &from, 2, PANEL_Q8);
-        } else {
-            panel_q8(&p, t, queries, row, dimension, &from, 1, PANEL_Q8);
-        }
-    }
+    run_panels(args, unit, t, queries, &from, block, PANEL_Q8);
 }
 
 /// The same for a block of a KIVI type; `k` is scratch.
 APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
                             apus_kv_type type, int64_t block) {
     source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen);
-    panel p;
-    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = apus_even_share(unit->rows - row, Q8_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
-        if (rows == 2) {
-            panel_q8(&p, t, k.queries, row, args->head_dimension, &from, 2, PANEL_KIVI);
-        } else {
-            panel_q8(&p, t, k.queries, row, args->head_dimension, &from, 1, PANEL_KIVI);
-        }
-    }
+    run_panels(args, unit, t, k.queries, &from, block, PANEL_KIVI);
 }
 
 static void seal_kivi2(const void *args, int64_t begin, int64_t end, void *scratch) {

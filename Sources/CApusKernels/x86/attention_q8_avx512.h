@@ -196,13 +196,24 @@ typedef void (*panel_q8_kernel)(panel *p, tile t, const query_codes *q, int64_t 
 
 /// By panel_kind and rows.
 static const panel_q8_kernel panels_q8[3][Q8_ROWS] = {
-    {panel_PANEL_PLAIN_1, panel_PANEL_PLAIN_2, panel_PANEL_PLAIN_3, panel_PANEL_PLAIN_4, panel_PANEL_PLAIN_5, panel_PANEL_PLAIN_6},
-    {panel_PANEL_AHEAD_1, panel_PANEL_AHEAD_2, panel_PANEL_AHEAD_3, panel_PANEL_AHEAD_4, panel_PANEL_AHEAD_5, panel_PANEL_AHEAD_6},
-    {panel_PANEL_KIVI_1, panel_PANEL_KIVI_2, panel_PANEL_KIVI_3, panel_PANEL_KIVI_4, panel_PANEL_KIVI_5, panel_PANEL_KIVI_6},
+    {panel_PANEL_PLAIN_1, panel_PANEL_PLAIN_2, panel_PANEL_PLAIN_3, panel_PANEL_PLAIN_4, panel_PANEL_PLAIN_5,
+     panel_PANEL_PLAIN_6},
+    {panel_PANEL_AHEAD_1, panel_PANEL_AHEAD_2, panel_PANEL_AHEAD_3, panel_PANEL_AHEAD_4, panel_PANEL_AHEAD_5,
+     panel_PANEL_AHEAD_6},
+    {panel_PANEL_KIVI_1, panel_PANEL_KIVI_2, panel_PANEL_KIVI_3, panel_PANEL_KIVI_4, panel_PANEL_KIVI_5,
+     panel_PANEL_KIVI_6},
 };
 
-APUS_INLINE void widen_scales(const void *halves, float *to, int64_t groups) {
-    widen_halves(halves, to, groups * APUS_KV_BLOCK);
+/// All rows of a unit over one block in panels: the first of kind `first`, the others of kind `rest`.
+APUS_INLINE void run_panels(const apus_attention_args *args, const apus_attend_unit *unit, tile t,
+                            const query_codes *queries, const source_q8 *from, int64_t block, panel_kind first,
+                            panel_kind rest) {
+    panel p;
+    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
+        rows = apus_even_share(unit->rows - row, Q8_ROWS);
+        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
+        panels_q8[row == 0 ? first : rest][rows - 1](&p, t, queries, row, args->head_dimension, from);
+    }
 }
 
 APUS_INLINE void prefetch(const char *from, int64_t bytes) {
@@ -218,18 +229,14 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     source_q8 from = {(const uint8_t *)data, (const int8_t *)data + keys_bytes, scales, scales + groups * APUS_KV_BLOCK,
         NULL, following, following + keys_bytes};
     query_codes queries[2] = {q, q};
-    widen_scales(data + APUS_KV_BLOCK * dimension, scales, groups);
-    widen_scales(data + keys_bytes + APUS_KV_BLOCK * padded, scales + groups * APUS_KV_BLOCK, groups);
+    const void *key_scales = data + APUS_KV_BLOCK * dimension, *value_scales = data + keys_bytes + APUS_KV_BLOCK * padded;
+    widen_halves(key_scales, scales, groups * APUS_KV_BLOCK);
+    widen_halves(value_scales, scales + groups * APUS_KV_BLOCK, groups * APUS_KV_BLOCK);
     // The panels prefetch the following codes as they go; its scales are few and read all at once.
     prefetch(following + APUS_KV_BLOCK * dimension, apus_scales_bytes(dimension));
     prefetch(following + keys_bytes + APUS_KV_BLOCK * padded, apus_scales_bytes(dimension));
-    panel p;
-    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = apus_even_share(unit->rows - row, Q8_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
-        // The unit's first panel prefetches the next block.
-        panels_q8[row == 0 ? PANEL_AHEAD : PANEL_PLAIN][rows - 1](&p, t, queries, row, dimension, &from);
-    }
+    // The unit's first panel prefetches the next block.
+    run_panels(args, unit, t, queries, &from, block, PANEL_AHEAD, PANEL_PLAIN);
 }
 
 /// The same for a block of a KIVI type; `k` is scratch.
@@ -237,12 +244,7 @@ APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_u
                             apus_kv_type type, int64_t block, const char *following) {
     source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen_halves);
     prefetch(following, apus_head_bytes(type, args->head_dimension));
-    panel p;
-    for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = apus_even_share(unit->rows - row, Q8_ROWS);
-        if (!open_panel(&p, t.positions + row, rows, args->window, apus_block_keys(unit->slice, block))) continue;
-        panels_q8[PANEL_KIVI][rows - 1](&p, t, k.queries, row, args->head_dimension, &from);
-    }
+    run_panels(args, unit, t, k.queries, &from, block, PANEL_KIVI, PANEL_KIVI);
 }
 
 APUS_INLINE void attend_integers(const void *pointer, int64_t begin, int64_t end, void *scratch, apus_kv_type type) {
