@@ -80,7 +80,7 @@ let package = Package(
         ),
         .target(
             name: "ApusQuantize",
-            dependencies: ["ApusFormats", "ApusTensor", "ApusCore"],
+            dependencies: ["Apus", "ApusModels", "ApusTokenizers", "ApusFormats", "ApusTensor", "ApusCore"],
             swiftSettings: strict
         ),
         // front end
@@ -203,7 +203,11 @@ let package = Package(
         ),
         .testTarget(
             name: "ApusQuantizeTests",
-            dependencies: ["ApusQuantize", "ApusFormats", "ApusTensor", "ApusCore", "ApusTestSupport"],
+            dependencies: [
+                "ApusQuantize", "Apus", "ApusModels", "ApusNN", "ApusTokenizers", "ApusFormats", "ApusTensor",
+                "ApusCore",
+                "ApusTestSupport",
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -42,7 +42,9 @@ package struct ModelFile {
         return try Tokenizer(
             json: MappedFile(path: "\(folder.path)/tokenizer.json").bytes,
             config: FolderProbe.exists(config) ? MappedFile(path: config).bytes : nil,
-            endOfGeneration: endOfGeneration(in: folder)
+            endOfGeneration: endOfGeneration(in: folder),
+            rowCount: folder.configuration.memberIfPresent("vocab_size").flatMap { $0.isNull ? nil : try $0.integer() }
+                ?? .max
         )
     }
 

@@ -31,8 +31,14 @@ package struct Divergence {
     package init(_ side: Side, reference: Side, text: [UInt8], contextLength: Int) throws {
         self.text = try ScoredText(text, for: side.model, contextLength: contextLength)
         let other = try ScoredText(text, for: reference.model, contextLength: contextLength)
-        let (size, expected) = (side.model.tokenizer.vocabularySize, reference.model.tokenizer.vocabularySize)
-        guard self.text.isSame(as: other), size == expected else {
+        let tokenizers = [side.model.tokenizer, reference.model.tokenizer]
+        let (size, expected) = (tokenizers[0].vocabularySize, tokenizers[1].vocabularySize)
+        // GGUF files name rows of the embedding that no token has.
+        let common = min(size, expected)
+        let rest = tokenizers.flatMap { tokenizer in
+            (common..<tokenizer.vocabularySize).filter { !tokenizer.isUnused(Int32($0)) }
+        }
+        guard self.text.isSame(as: other), rest.isEmpty else {
             throw ApusError(
                 .invalidArgument,
                 "\(side.model.file.path): expected the vocabulary of the reference \(reference.model.file.path) "
@@ -42,7 +48,7 @@ package struct Divergence {
         model = try ChunkReader(side.model, contextLength: contextLength, kvType: side.kvType)
         self.reference = try ChunkReader(reference.model, contextLength: contextLength, kvType: reference.kvType)
         // Either model may have logits of no token behind the vocabulary's.
-        row = [Float](repeating: 0, count: size)
+        row = [Float](repeating: 0, count: common)
     }
 
     /// Compares one chunk.

@@ -16,20 +16,28 @@ package struct ScoredText: Sendable {
     ///   - contextLength: tokens of a chunk.
     /// - Throws: `ApusError` (`invalidArgument`) if the text has no whole chunk.
     package init(_ text: [UInt8], for model: LoadedModel, contextLength: Int) throws {
-        guard contextLength >= 8, contextLength <= model.model.shape.contextLength else {
-            throw ApusError(
-                .invalidArgument,
-                "context: expected 8 to \(model.model.shape.contextLength), found \(contextLength)"
-            )
+        try self.init(
+            text,
+            tokenizer: model.tokenizer,
+            longestContext: model.model.shape.contextLength,
+            contextLength: contextLength
+        )
+    }
+
+    /// Cuts up a text for a model that is not loaded.
+    /// - Throws: `ApusError` (`invalidArgument`) if the text has no whole chunk.
+    package init(_ text: [UInt8], tokenizer: Tokenizer, longestContext: Int, contextLength: Int) throws {
+        guard contextLength >= 8, contextLength <= longestContext else {
+            throw ApusError(.invalidArgument, "context: expected 8 to \(longestContext), found \(contextLength)")
         }
-        tokens = model.tokenizer.encode(text, parseSpecial: false, addSpecial: true)
+        tokens = tokenizer.encode(text, parseSpecial: false, addSpecial: true)
         guard tokens.count >= contextLength else {
             throw ApusError(
                 .invalidArgument,
                 "the text has \(tokens.count) tokens, fewer than one chunk of \(contextLength)"
             )
         }
-        bos = model.tokenizer.addsBOS ? model.tokenizer.bos : nil
+        bos = tokenizer.addsBOS ? tokenizer.bos : nil
         self.contextLength = contextLength
     }
 

@@ -44,6 +44,7 @@ package struct ModelSource {
 
     private init(family: ModelFamily, reader: ConfigurationReader, tensors: any TensorSource) throws {
         var configuration = try ModelConfiguration(reader)
+        if reader.isGGUF { configuration.rotaryStyle = family.ggufRotaryStyle }
         try family.configure(&configuration, reader)
         self.family = family
         self.configuration = configuration

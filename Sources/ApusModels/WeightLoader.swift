@@ -73,7 +73,7 @@ package final class WeightLoader {
         self.inputs.add(type: type, inputs: inputs)
         return try naming(tensor) {
             let unpacked = try UnpackedMatrix(
-                name: tensor.name,
+                name: name,
                 tensor.bytes,
                 stored: tensor.type,
                 as: type,

@@ -9,7 +9,7 @@ package import ApusTensor
 package struct Quantizer {
     /// A tensor and the type it gets.
     package struct Item: Sendable {
-        package let tensor: TensorInfo
+        package let tensor: ConversionSource.Tensor
         package let type: ElementType
     }
 
@@ -23,7 +23,7 @@ package struct Quantizer {
 
     /// Lays out the file.
     /// - Parameters:
-    ///   - file: the source.
+    ///   - source: the model.
     ///   - type: what matrices get.
     ///   - rules: exceptions; the last that matches counts.
     ///   - importance: what weighs the errors; nil if all count the same.
@@ -31,16 +31,21 @@ package struct Quantizer {
     /// - Throws: `ApusError` (`invalidArgument`) for a rule that matches nothing or asks for what a tensor's rows cannot be,
     ///   and for an importance matrix of another model.
     package init(
-        _ file: GGUFFile,
+        _ source: ConversionSource,
         to type: QuantizationType,
         rules: [TensorRule],
         importance: ImportanceMatrix? = nil,
         record: FidelityRecord
     ) throws {
-        path = file.paths.first ?? ""
+        path = source.path
         self.importance = importance
-        let model = try QuantizationType.Model(file, hasImportance: importance != nil)
-        let matrices = file.tensors.filter { $0.shape.count >= 2 }
+        let model = QuantizationType.Model(
+            layerCount: source.layerCount,
+            queryHeadsPerKeyValueHead: source.queryHeadsPerKeyValueHead,
+            hasOutput: source.tensors.contains { $0.name == "output.weight" },
+            hasImportance: importance != nil
+        )
+        let matrices = source.tensors.filter { $0.shape.count >= 2 }
         if let idle = rules.first(where: { rule in !matrices.contains { rule.matches($0.name) } }) {
             throw ApusError(
                 .invalidArgument,
@@ -48,18 +53,14 @@ package struct Quantizer {
                     + "(apus show --tensors lists them)"
             )
         }
-        items = file.tensors.map { tensor in
+        items = source.tensors.map { tensor in
             let rule = tensor.shape.count >= 2 ? rules.last { $0.matches(tensor.name) } : nil
             let type = rule?.type ?? type.type(of: tensor.name, shape: tensor.shape, in: model)
             return Item(tensor: tensor, type: type ?? tensor.type)
         }
         try importance?.check(items)
         isSourceQuantized = items.contains { $0.tensor.type.isQuantized && $0.tensor.type != $0.type }
-        let replaced: Set = ["general.alignment", "general.file_type", "general.quantization_version"]
-        var fields = file.metadata.filter { field in
-            !replaced.contains(field.key) && !field.key.hasPrefix("split.") && !field.key.hasPrefix("quantize.imatrix.")
-                && !FidelityRecord.owns(field.key)
-        }.map { (key: $0.key, value: GGUFHeader.Value.copy($0)) }
+        var fields = source.fields
         fields.append(("general.file_type", .uint32(type.fileType)))
         fields.append(("general.quantization_version", .uint32(2)))
         fields += record.fields(type: type)
@@ -102,42 +103,27 @@ package struct Quantizer {
     private static let stretchLength = 1 << 20
 
     private func write(_ item: Item, to part: PartFile, compute: Compute, progress: (Int) -> Void) throws {
-        let source = item.tensor.bytes
+        let tensor = item.tensor
         let conversion = ElementConversion(
-            from: item.tensor.type,
+            from: tensor.type,
             to: item.type,
-            importance: item.type.isQuantized ? importance?.weights(of: item.tensor.name) ?? [] : []
+            importance: item.type.isQuantized ? importance?.weights(of: tensor.name) ?? [] : []
         )
-        let stretch = Self.stretchLength / item.tensor.type.blockLength * item.tensor.type.blockByteCount
-        for offset in stride(from: 0, to: source.count, by: stretch) {
+        let stretch = Self.stretchLength / tensor.type.blockLength * tensor.type.blockByteCount
+        for offset in stride(from: 0, to: tensor.byteCount, by: stretch) {
             try Task.checkCancellation()
-            let count = min(stretch, source.count - offset)
-            guard let bytes = source.slice(offset: offset, count: count) else { break }
+            let range = offset..<min(offset + stretch, tensor.byteCount)
             do {
-                let first = offset / item.tensor.type.blockByteCount * item.tensor.type.blockLength
-                try part.append(conversion.convert(bytes, from: first, compute: compute))
+                let first = offset / tensor.type.blockByteCount * tensor.type.blockLength
+                let converted = try tensor.withBytes(range) {
+                    try conversion.convert($0, from: first, compute: compute)
+                }
+                try part.append(converted)
             } catch let error as ApusError where error.code == .malformedFile {
-                throw ApusError(.malformedFile, "\(path): tensor \(item.tensor.name): \(error.message)")
+                throw ApusError(.malformedFile, "\(path): tensor \(tensor.name): \(error.message)")
             }
-            source.file.release(source.offset + offset..<source.offset + offset + count)
+            tensor.release(range)
             progress(part.byteCount)
         }
-    }
-}
-
-extension QuantizationType.Model {
-    /// What a file's metadata and tensors say.
-    /// - Throws: `ApusError` (`malformedFile`) for fields of another type.
-    init(_ file: GGUFFile, hasImportance: Bool) throws {
-        let architecture = try file.metadata.string("general.architecture")
-        func count(_ name: String) throws -> Int? { try file.metadata.integerIfPresent("\(architecture).\(name)") }
-        let heads = try count("attention.head_count") ?? 1
-        let shared = try count("attention.head_count_kv") ?? heads
-        self.init(
-            layerCount: try count("block_count") ?? 0,
-            queryHeadsPerKeyValueHead: shared > 0 ? heads / shared : 1,
-            hasOutput: file.tensor(named: "output.weight") != nil,
-            hasImportance: hasImportance
-        )
     }
 }

@@ -25,13 +25,13 @@ package struct ElementConversion {
     ///   - source: a whole number of blocks of both types.
     ///   - first: how many elements of the tensor lie before them: also a whole number of blocks.
     /// - Throws: `ApusError` (`malformedFile`) if one is no finite number, in the file or in the wanted type.
-    package func convert(_ source: FileBytes, from first: Int = 0, compute: Compute) throws -> [UInt8] {
-        let (blocks, rest) = source.count.quotientAndRemainder(dividingBy: stored.blockByteCount)
+    package func convert(_ source: RawSpan, from first: Int = 0, compute: Compute) throws -> [UInt8] {
+        let (blocks, rest) = source.byteCount.quotientAndRemainder(dividingBy: stored.blockByteCount)
         let count = blocks * stored.blockLength
         guard rest == 0, let byteCount = wanted.byteCount(elementCount: count) else {
             throw ApusError(
                 .malformedFile,
-                "\(source.count) bytes of \(stored) are no whole number of \(wanted) blocks"
+                "\(source.byteCount) bytes of \(stored) are no whole number of \(wanted) blocks"
             )
         }
         let unitCount = (count + Self.unitLength - 1) / Self.unitLength

@@ -6,7 +6,7 @@ package import CApusKernels
 /// Packing adds no byte to the file's size (but the rounding of the last tile). Immutable after loading, so it may be
 /// shared between threads; it keeps its arena alive.
 public final class PackedMatrix: @unchecked Sendable {
-    /// The tensor's name in its file, by which observers know the matrix.
+    /// The tensor's GGUF name, by which observers know the matrix.
     package let name: String
     /// Rows of the matrix: the length of the output.
     public let outputCount: Int

@@ -14,7 +14,7 @@ package struct UnpackedMatrix {
     private let conversion: Conversion?
 
     /// - Parameters:
-    ///   - name: the tensor's name.
+    ///   - name: the tensor's GGUF name.
     ///   - source: the rows, `outputs` times the stored type's row bytes.
     ///   - stored: the element type in the file; `inputs` is a multiple of its block length.
     ///   - type: the element type to hold; other than `stored`, rows are decoded and rounded to nearest on the way.

@@ -52,6 +52,9 @@ public final class Tokenizer: Sendable {
     /// Whether a token is a marker and not part of the text.
     public func isSpecial(_ id: Int32) -> Bool { vocabulary.kind(of: id).isSpecial }
 
+    /// Whether an id stands for nothing: a row of the embedding that has a name only.
+    package func isUnused(_ id: Int32) -> Bool { vocabulary.kind(of: id) == .unused }
+
     // MARK: Encoding
 
     /// The tokens of a text.

@@ -53,10 +53,8 @@ struct ImatrixCommand: AsyncParsableCommand {
     func run() async throws {
         let text = try Terminal.readFile(file)
         let path = try await target.resolve().path
-        guard case .gguf(let source) = try ModelFile(path: path).source else {
-            throw ApusError(.unsupported, "\(path): expected a .gguf file, found a folder: convert it to GGUF first")
-        }
-        try OutputFile.check(output, against: source.paths + [file], isForced: force)
+        let sources = try ModelFile(path: path).files.map(\.path)
+        try OutputFile.check(output, against: sources + [file], isForced: force)
         try await Terminal.cancellingOnInterrupt { try collect(from: path, on: text) }
     }
 

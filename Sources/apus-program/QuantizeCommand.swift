@@ -12,8 +12,9 @@ struct QuantizeCommand: AsyncParsableCommand {
         commandName: "quantize",
         abstract: "Write a model with smaller weights, and say what was lost.",
         discussion: """
-            Norms and biases stay as they are. Take a source with 16 or 32 bits: rounding what was rounded before loses \
-            more than it saves.
+            The source is a .gguf file, or a folder as the Hugging Face hub has it (config.json, tokenizer.json, \
+            .safetensors files), which becomes a GGUF file that llama.cpp reads too. Norms and biases are not rounded. \
+            Take a source with 16 or 32 bits: rounding what was rounded before loses more than it saves.
 
             With --measure the result is compared with the source on a text (see: apus eval kl), and the file keeps what \
             was found: apus show prints it.
@@ -24,6 +25,7 @@ struct QuantizeCommand: AsyncParsableCommand {
             A run that was interrupted goes on where it stopped when it is typed again.
 
             Examples:
+              apus quantize Qwen2.5-0.5B-Instruct qwen.Q4_K_M.gguf --type q4_k_m
               apus quantize model.F16.gguf model.Q4_K_M.gguf --type q4_k_m
               apus quantize model.F16.gguf small.gguf --type q4_k_m --measure wikitext2-valid.txt --chunks 20
               apus quantize model.F16.gguf small.gguf --type q3_k_m --imatrix model.imatrix.gguf
@@ -70,18 +72,26 @@ struct QuantizeCommand: AsyncParsableCommand {
     func run() async throws {
         let text = try measure.map { try Terminal.readFile($0) }
         let path = try await target.resolve().path
-        guard case .gguf(let file) = try ModelFile(path: path).source else {
-            throw ApusError(.unsupported, "\(path): expected a .gguf file, found a folder: convert it to GGUF first")
+        let file = try ModelFile(path: path)
+        if let text {
+            // What would be found only after all the writing.
+            _ = try ScoredText(
+                text,
+                tokenizer: file.tokenizer(),
+                longestContext: ModelFacts(file).contextLength,
+                contextLength: context
+            )
         }
-        try OutputFile.check(output, against: file.paths, isForced: force)
+        let source = try ConversionSource(file)
+        try OutputFile.check(output, against: source.paths, isForced: force)
         let importance = try imatrix.map { try ImportanceMatrix(path: $0) }
         try await Terminal.cancellingOnInterrupt {
-            try quantize(file, at: path, importance: importance, measuringOn: text)
+            try quantize(source, at: path, importance: importance, measuringOn: text)
         }
     }
 
     private func quantize(
-        _ file: GGUFFile,
+        _ source: ConversionSource,
         at path: String,
         importance: ImportanceMatrix?,
         measuringOn text: [UInt8]?
@@ -89,7 +99,7 @@ struct QuantizeCommand: AsyncParsableCommand {
         Terminal.showProgress("checking the source")
         let record = try FidelityRecord(
             source: lastComponent(of: path),
-            contentHash: ContentHash.hexDigits(ofFiles: file.paths),
+            contentHash: ContentHash.hexDigits(ofFiles: source.weightPaths),
             calibration: importance.map {
                 try .init(name: lastComponent(of: $0.path), contentHash: ContentHash.hexDigits(ofFiles: [$0.path]))
             },
@@ -101,7 +111,7 @@ struct QuantizeCommand: AsyncParsableCommand {
                 )
             }
         )
-        var quantizer = try Quantizer(file, to: type, rules: tensor, importance: importance, record: record)
+        var quantizer = try Quantizer(source, to: type, rules: tensor, importance: importance, record: record)
         Terminal.showProgress()
         if quantizer.isSourceQuantized {
             Terminal.note(

@@ -11,7 +11,7 @@ struct QuantizeReport {
     let loss: DivergenceResult?
 
     private var elementCount: Int { quantizer.items.reduce(0) { $0 + $1.tensor.elementCount } }
-    private var sourceByteCount: Int { quantizer.items.reduce(0) { $0 + $1.tensor.bytes.count } }
+    private var sourceByteCount: Int { quantizer.items.reduce(0) { $0 + $1.tensor.byteCount } }
     private var bitsPerWeight: Double { Double(quantizer.byteCount) * 8 / Double(max(1, elementCount)) }
 
     /// Weights of each type, the most first.

@@ -43,7 +43,7 @@ struct QuantizerTests {
 
     private func quantizer(_ source: Source, _ type: String, _ rules: [String] = []) throws -> Quantizer {
         try Quantizer(
-            source.file,
+            ConversionSource(source.file),
             to: #require(QuantizationType(name: type)),
             rules: rules.map { try #require(TensorRule($0)) },
             record: Self.record
@@ -165,7 +165,7 @@ struct QuantizerTests {
             text: .init(name: "text", contentHash: "cd", contextLength: 512)
         )
         var quantizer = try Quantizer(
-            source.file,
+            ConversionSource(source.file),
             to: #require(QuantizationType(name: "q4_0")),
             rules: [],
             record: record
@@ -202,7 +202,7 @@ struct QuantizerTests {
         let importance = try importance(source)
         let target = "\(source.folder.path)/weighted.gguf"
         let part = try PartFile(target: target)
-        try Quantizer(source.file, to: type, rules: [], importance: importance, record: Self.record)
+        try Quantizer(ConversionSource(source.file), to: type, rules: [], importance: importance, record: Self.record)
             .write(to: part, compute: Compute(threadCount: 2)) { _ in }
         try part.finish()
         let weighted = try #require(GGUFFile(path: target).tensor(named: "blk.0.extra.weight"))
@@ -232,7 +232,13 @@ struct QuantizerTests {
             let importance = try importance(source, change)
             let error = #expect(throws: ApusError.self) {
                 let type = try #require(QuantizationType(name: "q4_k_m"))
-                _ = try Quantizer(source.file, to: type, rules: [], importance: importance, record: Self.record)
+                _ = try Quantizer(
+                    ConversionSource(source.file),
+                    to: type,
+                    rules: [],
+                    importance: importance,
+                    record: Self.record
+                )
             }
             return error?.message ?? ""
         }
@@ -255,7 +261,8 @@ struct QuantizerTests {
         )
         let type = try #require(QuantizationType(name: "q4_0"))
         let part = try PartFile(target: "\(folder.path)/out.gguf")
-        try Quantizer(GGUFFile(path: folder.write(source.bytes, to: "in.gguf")), to: type, rules: [], record: record)
+        let file = try GGUFFile(path: folder.write(source.bytes, to: "in.gguf"))
+        try Quantizer(ConversionSource(file), to: type, rules: [], record: record)
             .write(to: part, compute: Compute(threadCount: 1)) { _ in }
         let metadata = try GGUFFile(path: part.path).metadata
         #expect(try metadata.string("apus.fidelity.calibration") == "imatrix.gguf")

@@ -38,8 +38,9 @@ import Darwin
             let bytes = try MappedFile(path: "\(folder.path)/values").bytes
             let elements = elements ?? 0..<values.count
             let part = try #require(bytes.slice(offset: 4 * elements.lowerBound, count: 4 * elements.count))
-            return try ElementConversion(from: .f32, to: type, importance: weighted ? importance : [])
-                .convert(part, from: elements.lowerBound, compute: Compute(threadCount: threads))
+            let conversion = ElementConversion(from: .f32, to: type, importance: weighted ? importance : [])
+            let compute = try Compute(threadCount: threads)
+            return try part.withSpan { try conversion.convert($0, from: elements.lowerBound, compute: compute) }
         }
 
         func decoded(_ blocks: [UInt8], as type: ElementType) throws -> [Float] {
@@ -136,8 +137,9 @@ import Darwin
         var importance = [Float](repeating: 1, count: 32)
         (values[5], importance[5]) = (1.05, 1e-6)
         let path = try folder.write(values.withUnsafeBytes { Array($0) }, to: "values")
-        let blocks = try ElementConversion(from: .f32, to: type, importance: importance)
-            .convert(MappedFile(path: path).bytes, compute: Compute(threadCount: 1))
+        let conversion = ElementConversion(from: .f32, to: type, importance: importance)
+        let compute = try Compute(threadCount: 1)
+        let blocks = try MappedFile(path: path).bytes.withSpan { try conversion.convert($0, compute: compute) }
         let found = try ElementCodec.decode(MappedFile(path: folder.write(blocks, to: "blocks")).bytes, as: type)
         for index in values.indices where index != 5 {
             #expect(abs(found[index] - values[index]) < 2e-3, "\(type): element \(index)")

@@ -11,6 +11,17 @@ import Testing
         count: 20
     )
 
+    /// A tokenizer of 96 characters, as many as the models of Fixtures/models have rows, and a token that has none.
+    private static let tokenizer = {
+        let characters = (33...126).map { String(UnicodeScalar(UInt8($0))) } + ["\u{120}", "\u{10A}"]
+        let entries = characters.enumerated().map { "\($1.debugDescription.replacing("\\'", with: "'")): \($0)" }
+        return """
+            {"added_tokens": [{"id": 96, "content": "<image>", "special": true}],
+             "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+             "model": {"type": "BPE", "vocab": {\(entries.joined(separator: ", "))}, "merges": []}}
+            """
+    }()
+
     private func json(_ outcome: Program.Outcome) throws -> JSONValue {
         #expect(outcome.status == .exited(0), "\(outcome.errors)")
         return try JSONValue(parsing: Array(outcome.output.utf8), name: "output")
@@ -46,6 +57,47 @@ import Testing
         }
         let answer = try await Program.run("run", target, "Once", "--raw", "--temperature", "0", "--max-tokens", "4")
         #expect(answer.status == .exited(0) && !answer.output.isEmpty)
+    }
+
+    @Test func aFolderBecomesAFileWithAStatement() async throws {
+        let folder = try TemporaryFolder()
+        let source = "\(folder.path)/tiny"
+        try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+        for file in ["config.json", "model.safetensors"] {
+            try FileManager.default.copyItem(atPath: Fixture.path("models/qwen3/\(file)"), toPath: "\(source)/\(file)")
+        }
+        try folder.write(Self.tokenizer, to: "tiny/tokenizer.json")
+        let text = try folder.write(String(repeating: "9 8 7 6 5 ", count: 40), to: "text")
+        let (matrix, target) = ("\(folder.path)/imatrix.gguf", "\(folder.path)/tiny.gguf")
+        let made = try await Program.run("imatrix", source, "--file", text, "--context", "16", "-o", matrix)
+        #expect(made.status == .exited(0), "\(made.errors)")
+        let words = [
+            source, target, "--type", "q4_0", "--imatrix", matrix, "--measure", text, "--context", "16", "--json",
+        ]
+        let report = try json(try await Program.run(.path(Program.path), ["quantize"] + words, input: .none))
+        #expect(try report.member("loss").member("kl").double() > 0)
+        let shown = try await Program.run("show", target).output
+        #expect(shown.contains("apus.fidelity.source = tiny"), "\(shown)")
+        let answer = try await Program.run("run", target, "9 8", "--raw", "--temperature", "0", "--max-tokens", "4")
+        #expect(answer.status == .exited(0), "\(answer.errors)")
+        // A text that is too short is found before anything is written.
+        let short = try folder.write("9", to: "short")
+        let refused = try await Program.run(
+            "quantize",
+            source,
+            "\(folder.path)/other.gguf",
+            "--type",
+            "q8_0",
+            "--measure",
+            short,
+            "--context",
+            "64"
+        )
+        #expect(
+            refused.status == .exited(1) && refused.errors.contains("fewer than one chunk of 64"),
+            "\(refused.errors)"
+        )
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/other.gguf.part"))
     }
 
     @Test func anImportanceMatrixIsMadeAndUsed() async throws {

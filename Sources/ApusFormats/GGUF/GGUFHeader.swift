@@ -7,8 +7,12 @@ package struct GGUFHeader: Sendable {
     /// A metadata value.
     package enum Value: Sendable {
         case uint32(UInt32)
+        case float32(Float)
         case float64(Double)
+        case bool(Bool)
         case string(String)
+        case int32s([Int32])
+        case float32s([Float])
         case strings([String])
         /// As it stands in another file.
         case copy(GGUFField)
@@ -96,6 +100,12 @@ package struct GGUFHeader: Sendable {
         case .uint32(let number):
             append(GGUFValueType.uint32.rawValue)
             append(number)
+        case .float32(let number):
+            append(GGUFValueType.float32.rawValue)
+            append(number.bitPattern)
+        case .bool(let flag):
+            append(GGUFValueType.bool.rawValue)
+            bytes.append(flag ? 1 : 0)
         case .float64(let number):
             append(GGUFValueType.float64.rawValue)
             valueOffsets[key] = bytes.count
@@ -103,10 +113,14 @@ package struct GGUFHeader: Sendable {
         case .string(let text):
             append(GGUFValueType.string.rawValue)
             append(text)
+        case .int32s(let numbers):
+            appendArrayStart(of: .int32, count: numbers.count)
+            for number in numbers { append(number) }
+        case .float32s(let numbers):
+            appendArrayStart(of: .float32, count: numbers.count)
+            for number in numbers { append(number.bitPattern) }
         case .strings(let texts):
-            append(GGUFValueType.array.rawValue)
-            append(GGUFValueType.string.rawValue)
-            append(UInt64(texts.count))
+            appendArrayStart(of: .string, count: texts.count)
             for text in texts { append(text) }
         case .copy(let field):
             append(field.type.rawValue)
@@ -118,6 +132,12 @@ package struct GGUFHeader: Sendable {
             }
             field.payload.withUnsafeBytes { bytes += $0 }
         }
+    }
+
+    private mutating func appendArrayStart(of type: GGUFValueType, count: Int) {
+        append(GGUFValueType.array.rawValue)
+        append(type.rawValue)
+        append(UInt64(count))
     }
 
     private mutating func append(_ text: String) {

@@ -39,14 +39,42 @@ extension ModelFamily {
             configuration.globalLayers = try reader.globalLayers(count: configuration.layerCount)
             // GGUF converters fold the 1 of (1 + weight) into the weights.
             configuration.normOffset = reader.isGGUF ? 0 : 1
-            // The 27B model alone divides scores by the width per head instead of the head dimension.
-            let is27B = configuration.layerCount == 62
             let scalar =
                 try reader.number(gguf: nil, huggingFace: "query_pre_attn_scalar", in: 1...65_536)
-                ?? Double(is27B ? configuration.hiddenSize / configuration.queryHeadCount : configuration.headDimension)
+                ?? configuration.gemma3ScoreScalar
             configuration.attentionScale = Float(1 / scalar.squareRoot())
+        },
+        ggufExtras: { configuration in
+            guard configuration.globalLayers == gemma3GlobalLayers(count: configuration.layerCount) else {
+                throw ApusError(
+                    .unsupported,
+                    "GGUF: expected every sixth layer of a gemma3 model to have full attention, found another pattern"
+                )
+            }
+            guard configuration.attentionScale == Float(1 / configuration.gemma3ScoreScalar.squareRoot()) else {
+                throw ApusError(
+                    .unsupported,
+                    "GGUF: expected query_pre_attn_scalar \(configuration.gemma3ScoreScalar), found another"
+                )
+            }
+            var extras = GGUFExtras()
+            extras.fields.append(("rope.freq_base_swa", .float32(Float(configuration.localRotaryBase))))
+            return extras
         }
     )
+
+    /// Which layers see the whole context: every `pattern`-th.
+    fileprivate static func gemma3GlobalLayers(count: Int, pattern: Int = 6) -> [Bool] {
+        (1...count).map { $0 % pattern == 0 }
+    }
+}
+
+extension ModelConfiguration {
+    /// What scores are divided by the root of: the 27B model alone takes the width per head instead of the head dimension.
+    fileprivate var gemma3ScoreScalar: Double {
+        let is27B = layerCount == 62
+        return Double(is27B ? hiddenSize / queryHeadCount : headDimension)
+    }
 }
 
 extension ConfigurationReader {
@@ -64,7 +92,7 @@ extension ConfigurationReader {
             return listed
         }
         let pattern = try integer(gguf: nil, huggingFace: "sliding_window_pattern", in: 1...1024) ?? 6
-        return (0..<count).map { ($0 + 1) % pattern == 0 }
+        return ModelFamily.gemma3GlobalLayers(count: count, pattern: pattern)
     }
 }
 

@@ -2,6 +2,7 @@
 // modeling_llama.py. The same architecture serves SmolLM2, TinyLlama and Mistral (Jiang et al., "Mistral 7B", 2023,
 // with its sliding window).
 
+import ApusFormats
 import ApusNN
 import ApusTensor
 
@@ -10,25 +11,32 @@ extension ModelFamily {
         architecture: "llama",
         modelTypes: ["llama", "mistral"],
         tensorNames: TensorNames(),
+        ggufRotaryStyle: .interleaved,
         load: { configuration, weights in
             try weights.decoder(configuration, rotary: [configuration.llamaRotary(weights)]) { layer in
                 try weights.llamaBlock(layer, configuration)
             }
         },
         configure: { configuration, reader in
-            // GGUF converters reorder the rows of q and k so that neighbours rotate together.
-            if reader.isGGUF { configuration.rotaryStyle = .interleaved }
             configuration.slidingWindow =
                 try reader.integer(gguf: "attention.sliding_window", huggingFace: "sliding_window", in: 0...16_777_216)
                 ?? 0
+        },
+        ggufExtras: { configuration in
+            var extras = GGUFExtras()
+            if let factors = configuration.llamaFactors { extras.vectors.append((factorName, factors)) }
+            return extras
         }
     )
+
+    /// The tensor with one factor per rotated pair.
+    fileprivate static let factorName = "rope_freqs.weight"
 }
 
 extension ModelConfiguration {
     /// Llama 3's frequency scaling, which GGUF files carry as one factor per pair.
     fileprivate func llamaRotary(_ weights: WeightLoader) throws -> RotaryEmbedding {
-        guard let factors = try weights.factorsIfPresent("rope_freqs.weight", count: rotaryDimension / 2) else {
+        guard let factors = try weights.factorsIfPresent(ModelFamily.factorName, count: rotaryDimension / 2) else {
             return rotary
         }
         return RotaryEmbedding(
@@ -36,6 +44,13 @@ extension ModelConfiguration {
             base: rotaryBase,
             scaling: .factors(factors, attentionFactor: 1)
         )
+    }
+
+    /// What Llama 3 divides each frequency by; nil for models without its scaling.
+    fileprivate var llamaFactors: [Float]? {
+        guard case .llama3 = rotaryScaling else { return nil }
+        let plain = RotaryEmbedding(dimension: rotaryDimension, base: rotaryBase)
+        return zip(plain.inverseFrequencies, rotary.inverseFrequencies).map { Float($0 / $1) }
     }
 }
 

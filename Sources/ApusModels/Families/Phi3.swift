@@ -2,6 +2,7 @@
 // Llama's layer with q, k, v in one matrix and gate, up in another; longer contexts by LongRoPE (Ding et al., 2024).
 
 import ApusCore
+import ApusFormats
 import ApusNN
 import ApusTensor
 
@@ -26,8 +27,26 @@ extension ModelFamily {
                 try reader.integer(gguf: "attention.sliding_window", huggingFace: "sliding_window", in: 0...16_777_216)
                 ?? 0
             try configuration.readLongRotary(reader)
-        }
+        },
+        ggufExtras: { $0.longRotary?.ggufExtras ?? GGUFExtras() }
     )
+}
+
+extension LongRotary {
+    /// The tensors with one factor per rotated pair.
+    fileprivate static func factorName(isLong: Bool) -> String { "rope_factors_\(isLong ? "long" : "short").weight" }
+
+    fileprivate var ggufExtras: GGUFExtras {
+        var extras = GGUFExtras()
+        extras.fields = [
+            ("rope.scaling.original_context_length", .uint32(UInt32(clamping: originalContextLength))),
+            ("rope.scaling.attn_factor", .float32(Float(magnitude))),
+        ]
+        for (isLong, factors) in [(true, longFactors), (false, shortFactors)] {
+            if let factors { extras.vectors.append((Self.factorName(isLong: isLong), factors)) }
+        }
+        return extras
+    }
 }
 
 extension ModelConfiguration {
@@ -72,13 +91,13 @@ extension ModelConfiguration {
     fileprivate func phi3Rotary(_ weights: WeightLoader) throws -> RotaryEmbedding {
         guard let long = longRotary else { return rotary }
         let isLong = contextLength > long.originalContextLength
-        let name = "rope_factors_\(isLong ? "long" : "short").weight"
+        let name = LongRotary.factorName(isLong: isLong)
         let listed = isLong ? long.longFactors : long.shortFactors
         guard let factors = try listed ?? weights.factorsIfPresent(name, count: rotaryDimension / 2) else {
             // Either list needs the other.
             let hasOther =
                 long.shortFactors != nil || long.longFactors != nil
-                || weights.has("rope_factors_\(isLong ? "short" : "long").weight")
+                || weights.has(LongRotary.factorName(isLong: !isLong))
             if hasOther { try weights.require(name) }
             return rotary
         }

@@ -9,12 +9,16 @@ struct JSONTokenizerReader {
     let model: JSONValue
     let entries: JSONVocabularyEntries
 
-    init(path: String, root: JSONValue, config: JSONValue?) throws {
+    init(path: String, root: JSONValue, config: JSONValue?, rowCount: Int) throws {
         self.path = path
         self.root = root
         self.config = config
         model = try root.member("model")
-        entries = try JSONVocabularyEntries(model: model, added: try root.memberIfPresent("added_tokens"))
+        entries = try JSONVocabularyEntries(
+            model: model,
+            added: try root.memberIfPresent("added_tokens"),
+            rowCount: rowCount
+        )
     }
 
     /// Everything the file says, checked.

@@ -16,7 +16,7 @@ struct JSONVocabularyEntries {
     /// How far beyond the number of tokens ids may reach: some files leave gaps.
     private static let largestGap = 65_536
 
-    init(model: JSONValue, added: JSONValue?) throws {
+    init(model: JSONValue, added: JSONValue?, rowCount: Int) throws {
         let vocabulary = try model.member("vocab").members()
         let addedTokens = try added?.elements()
         let limit = vocabulary.count + (addedTokens?.count ?? 0) + Self.largestGap
@@ -34,7 +34,9 @@ struct JSONVocabularyEntries {
         }
         try TokenizerLimits.check(text.count, atMost: TokenizerLimits.textByteCount, "model.vocab: bytes")
         isInModel = ranges.map { !$0.isEmpty }
-        for token in addedTokens.map(Array.init) ?? [] { try add(token, limit: limit) }
+        for token in addedTokens.map(Array.init) ?? [] where try token.member("id").integer() < rowCount {
+            try add(token, limit: limit)
+        }
         try TokenizerLimits.check(self.added, "added_tokens")
         isInModel += repeatElement(false, count: ranges.count - isInModel.count)
         try index()

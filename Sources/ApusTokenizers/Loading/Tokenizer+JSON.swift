@@ -10,12 +10,19 @@ extension Tokenizer {
     ///   - json: `tokenizer.json`.
     ///   - config: `tokenizer_config.json`, which names BOS and EOS.
     ///   - endOfGeneration: further ids that end a generation, such as those of `generation_config.json`.
+    ///   - rowCount: how many rows the model's embedding has. Added tokens beyond are left out: Gemma 3's text models have
+    ///     their siblings' token for images.
     /// - Throws: `ApusError` naming file, field, expected and found value: `malformedFile` for contradictory content,
     ///   `unsupported` for a component Apus does not know, `notFound` for a missing field.
-    public convenience init(json: FileBytes, config: FileBytes? = nil, endOfGeneration: [Int32] = []) throws {
+    public convenience init(
+        json: FileBytes,
+        config: FileBytes? = nil,
+        endOfGeneration: [Int32] = [],
+        rowCount: Int = .max
+    ) throws {
         let path = json.file.path
         self.init(
-            try Self.parts(path, endOfGeneration) {
+            try Self.parts(path, endOfGeneration, rowCount: rowCount) {
                 (try JSONValue(parsing: json), try config.map { try JSONValue(parsing: $0) })
             }
         )
@@ -36,11 +43,12 @@ extension Tokenizer {
     private static func parts(
         _ path: String,
         _ endOfGeneration: [Int32],
+        rowCount: Int = .max,
         parse: () throws -> (root: JSONValue, config: JSONValue?)
     ) throws -> TokenizerParts {
         do {
             let (root, config) = try parse()
-            let reader = try JSONTokenizerReader(path: path, root: root, config: config)
+            let reader = try JSONTokenizerReader(path: path, root: root, config: config, rowCount: rowCount)
             return try reader.parts(endOfGeneration: endOfGeneration)
         } catch let error as ApusError where !error.message.contains(".json") {
             throw ApusError(error.code, "\(path): \(error.message)", cause: error.cause)

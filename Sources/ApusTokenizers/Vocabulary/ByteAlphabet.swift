@@ -19,6 +19,22 @@ enum ByteAlphabet {
         return true
     }
 
+    /// The spelling of bytes.
+    static func spelling(of bytes: some Sequence<UInt8>) -> String {
+        var text = String.UnicodeScalarView()
+        for byte in bytes { text.append(characters[Int(byte)]) }
+        return String(text)
+    }
+
+    /// The character of each byte: `byte(_:)` turned round.
+    private static let characters: [Unicode.Scalar] = {
+        var characters = [Unicode.Scalar](repeating: "\0", count: 256)
+        for code in UInt32(0x21)...0x143 {
+            if let byte = byte(code), let character = Unicode.Scalar(code) { characters[Int(byte)] = character }
+        }
+        return characters
+    }()
+
     /// Whether the character that spells a byte is of category N: digits, and the superscripts and fractions of Latin-1.
     static func isNumber(_ byte: UInt8) -> Bool {
         switch byte {

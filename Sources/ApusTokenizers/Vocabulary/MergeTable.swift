@@ -30,6 +30,14 @@ struct MergeTable: Sendable {
         count += 1
     }
 
+    /// All merges, the first to merge first.
+    var ordered: [(left: Int32, right: Int32, merge: Merge)] {
+        entries.filter { $0.key != Entry.empty }.sorted { $0.merge.rank < $1.merge.rank }.map { entry in
+            let left = Int32(bitPattern: UInt32(truncatingIfNeeded: entry.key >> 32))
+            return (left, Int32(bitPattern: UInt32(truncatingIfNeeded: entry.key)), entry.merge)
+        }
+    }
+
     @inline(__always)
     func merge(_ left: Int32, _ right: Int32) -> Merge? {
         let entry = entries[slot(of: Self.key(left, right))]

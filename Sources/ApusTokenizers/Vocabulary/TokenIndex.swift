@@ -32,6 +32,9 @@ struct TokenIndex: Sendable {
         return bytes[range(Int(id))]
     }
 
+    /// Whether text leads to an id.
+    func isText(_ id: Int32) -> Bool { id >= 0 && id < count && isFindable[Int(id)] }
+
     func byteCount(of id: Int) -> Int { offsets[id + 1] - offsets[id] }
 
     /// For each byte, whether it stands before `mark` inside a string.
