@@ -53,6 +53,9 @@ package final class SpeedBenchmark {
         peaks = try ComputePeaks(measuring: model.compute)
     }
 
+    /// Bytes of keys and values that a token of context takes.
+    package var keyValueByteCountPerPosition: Int { runner.keyValueByteCountPerPosition }
+
     /// Measures once.
     package func measure() -> Round {
         Self.run(work, runner: runner, limits: limits, probe: probe, cost: model.model.cost)

@@ -5,6 +5,6 @@ struct EvalCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "eval",
         abstract: "Measure a model's quality.",
-        subcommands: [PerplexityCommand.self, DivergenceCommand.self]
+        subcommands: [PerplexityCommand.self, DivergenceCommand.self, CompareCommand.self]
     )
 }
