@@ -75,7 +75,7 @@ let package = Package(
         ),
         .target(
             name: "ApusEval",
-            dependencies: ["Apus", "ApusEngine", "ApusNN", "ApusTensor", "ApusCore"],
+            dependencies: ["Apus", "ApusChat", "ApusEngine", "ApusNN", "ApusFormats", "ApusTensor", "ApusCore"],
             swiftSettings: strict
         ),
         .target(
@@ -131,6 +131,7 @@ let package = Package(
             dependencies: [
                 "Apus", "ApusServe", "ApusStore", "ApusEval", "ApusQuantize", "ApusGrammar", "ApusTensor", "ApusCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Serve"])),
             ],
             path: "Sources/apus-program",
