@@ -132,6 +132,7 @@ let package = Package(
                 "Apus", "ApusServe", "ApusStore", "ApusEval", "ApusQuantize", "ApusGrammar", "ApusTensor", "ApusCore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Serve"])),
             ],
             path: "Sources/apus-program",

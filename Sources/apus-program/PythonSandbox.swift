@@ -1,5 +1,7 @@
 import ApusCore
+import ApusStore
 import Subprocess
+import SystemPackage
 
 /// Runs Python that nobody has read: without a network, without the user's files, and with bounded time and memory.
 ///
@@ -70,7 +72,7 @@ struct PythonSandbox {
                     ["--signal=KILL", "\(seconds + 1)"] + lockedIn + ["prlimit"] + limits
                         + ["--", "/usr/bin/python3", "-I", "-S", "-c", Self.harness]
                 ),
-                input: .string("\(token)\n\(program)"),
+                input: .fileDescriptor(try Self.file(holding: "\(token)\n\(program)"), closeAfterSpawningProcess: true),
                 output: .string(limit: 4096),
                 error: .discarded
             )
@@ -85,6 +87,26 @@ struct PythonSandbox {
             }
         } catch let error as SubprocessError where error.code == .executableNotFound {
             throw missing
+        }
+    }
+
+    /// A file without a name that holds a text, to be read from its start: writing to a pipe whose reader has gone would end
+    /// this program by a signal.
+    private static func file(holding text: String) throws -> FileDescriptor {
+        let path = "/tmp/apus-\(UInt64.random(in: .min ... .max))"
+        do {
+            let file = try FileDescriptor.open(
+                FilePath(path),
+                .readWrite,
+                options: [.create, .exclusiveCreate, .noFollow, .closeOnExec],
+                permissions: .ownerReadWrite
+            )
+            try FileSystem.remove(path)
+            try file.writeAll(Array(text.utf8))
+            try file.seek(offset: 0, from: .start)
+            return file
+        } catch let error as Errno {
+            throw ApusError(.inputOutput, "\(path): cannot write: \(error)")
         }
     }
 

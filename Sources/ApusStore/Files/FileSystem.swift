@@ -69,7 +69,7 @@ package enum FileSystem {
     }
 
     /// Removes a file, a link, or a folder with all in it; a missing path is no error.
-    static func remove(_ path: String) throws {
+    package static func remove(_ path: String) throws {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         if status.st_mode & S_IFMT == S_IFDIR {
