@@ -24,9 +24,18 @@ package struct ScoredText: Sendable {
         )
     }
 
-    /// Cuts up a text for a model that is not loaded.
+    /// Cuts up a text for a model that is not loaded, to find out early that it is too short.
     /// - Throws: `ApusError` (`invalidArgument`) if the text has no whole chunk.
-    package init(_ text: [UInt8], tokenizer: Tokenizer, longestContext: Int, contextLength: Int) throws {
+    package init(_ text: [UInt8], for file: ModelFile, contextLength: Int) throws {
+        try self.init(
+            text,
+            tokenizer: file.tokenizer(),
+            longestContext: ModelFacts(file).contextLength,
+            contextLength: contextLength
+        )
+    }
+
+    private init(_ text: [UInt8], tokenizer: Tokenizer, longestContext: Int, contextLength: Int) throws {
         guard contextLength >= 8, contextLength <= longestContext else {
             throw ApusError(.invalidArgument, "context: expected 8 to \(longestContext), found \(contextLength)")
         }

@@ -31,7 +31,7 @@ extension ConversionSource {
         let architecture = try model.ggufFields(vocabularySize: vocabularySize)
         let reader = try file.tokenizer()
         let tokenizer = try Self.naming(folder.path) { try reader.ggufFields(count: vocabularySize) }
-        let tensors = try weights.tensors.compactMap { try Self.tensor($0, of: model, in: folder) }
+        let tensors = try weights.tensors.compactMap { try Self.tensor($0, of: model) }
         var names = Set<String>()
         if let twice = tensors.first(where: { !names.insert($0.name).inserted }) {
             throw ApusError(.malformedFile, "\(folder.path): expected one tensor \(twice.name), found two")
@@ -56,7 +56,7 @@ extension ConversionSource {
     }
 
     /// The tensor as GGUF holds it; nil for what GGUF files leave out.
-    private static func tensor(_ tensor: TensorInfo, of model: ModelSource, in folder: ModelFolder) throws -> Tensor? {
+    private static func tensor(_ tensor: TensorInfo, of model: ModelSource) throws -> Tensor? {
         // Frequencies that follow from the configuration, which old checkpoints list.
         if tensor.name.hasSuffix(".rotary_emb.inv_freq") { return nil }
         guard let name = model.family.tensorNames.ggufName(of: tensor.name) else {
@@ -69,8 +69,7 @@ extension ConversionSource {
         if name == "output.weight", model.configuration.tiesEmbeddings { return nil }
         let order = try order(of: tensor, name, in: model)
         guard tensor.shape.count < 2 else {
-            let content = order.map { Content.reordered(tensor.bytes, tensor.type, order: $0) }
-            return Tensor(name: name, shape: tensor.shape, content: content ?? .stored(tensor.bytes, tensor.type))
+            return Tensor(name: name, shape: tensor.shape, content: .stored(tensor.bytes, tensor.type, order: order))
         }
         let offset = name.hasSuffix("norm.weight") ? model.configuration.normOffset : 0
         let values = try naming("\(tensor.bytes.file.path): tensor \(tensor.name)") {

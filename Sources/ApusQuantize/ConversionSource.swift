@@ -18,7 +18,7 @@ package struct ConversionSource: Sendable {
         /// What its elements are before any conversion.
         package var type: ElementType {
             switch content {
-            case .stored(_, let type), .reordered(_, let type, _): type
+            case .stored(_, let type, _): type
             case .computed: .f32
             }
         }
@@ -29,17 +29,15 @@ package struct ConversionSource: Sendable {
         /// Bytes of its elements.
         package var byteCount: Int {
             switch content {
-            case .stored(let bytes, _), .reordered(let bytes, _, _): bytes.count
+            case .stored(let bytes, _, _): bytes.count
             case .computed(let values): values.count * MemoryLayout<Float>.stride
             }
         }
     }
 
     enum Content: Sendable {
-        /// As a file has it.
-        case stored(FileBytes, ElementType)
-        /// As a file has it, but for the order of rows: row `n` is the file's row `order(n)`.
-        case reordered(FileBytes, ElementType, order: @Sendable (Int) -> Int)
+        /// As a file has it, but for the order of rows where there is one: row `n` is the file's row `order(n)`.
+        case stored(FileBytes, ElementType, order: (@Sendable (Int) -> Int)?)
         /// Numbers that no file has in this form.
         case computed([Float])
     }
@@ -56,25 +54,9 @@ package struct ConversionSource: Sendable {
     package let tensors: [Tensor]
     let layerCount: Int
     let queryHeadsPerKeyValueHead: Int
+}
 
-    init(
-        path: String,
-        weightPaths: [String],
-        paths: [String],
-        fields: [(key: String, value: GGUFHeader.Value)],
-        tensors: [Tensor],
-        layerCount: Int,
-        queryHeadsPerKeyValueHead: Int
-    ) {
-        self.path = path
-        self.weightPaths = weightPaths
-        self.paths = paths
-        self.fields = fields
-        self.tensors = tensors
-        self.layerCount = layerCount
-        self.queryHeadsPerKeyValueHead = queryHeadsPerKeyValueHead
-    }
-
+extension ConversionSource {
     /// Takes a GGUF file.
     /// - Throws: `ApusError` (`malformedFile`) for fields of another type.
     package init(_ file: GGUFFile) throws {
@@ -91,7 +73,9 @@ package struct ConversionSource: Sendable {
                 !replaced.contains(field.key) && !field.key.hasPrefix("split.")
                     && !field.key.hasPrefix("quantize.imatrix.") && !FidelityRecord.owns(field.key)
             }.map { ($0.key, .copy($0)) },
-            tensors: file.tensors.map { .init(name: $0.name, shape: $0.shape, content: .stored($0.bytes, $0.type)) },
+            tensors: file.tensors.map {
+                .init(name: $0.name, shape: $0.shape, content: .stored($0.bytes, $0.type, order: nil))
+            },
             layerCount: try count("block_count") ?? 0,
             queryHeadsPerKeyValueHead: shared > 0 ? heads / shared : 1
         )
@@ -103,9 +87,9 @@ extension ConversionSource.Tensor {
     /// - Parameter range: bytes, of which there are `byteCount`.
     func withBytes<Result>(_ range: Range<Int>, _ body: (RawSpan) throws -> Result) rethrows -> Result {
         switch content {
-        case .stored(let bytes, _):
+        case .stored(let bytes, _, nil):
             return try bytes.withSpan { try body($0.extracting(range)) }
-        case .reordered(let bytes, let type, let order):
+        case .stored(let bytes, let type, let order?):
             let rowByteCount = max(1, type.byteCount(elementCount: shape[0]) ?? bytes.count)
             var gathered: [UInt8] = []
             gathered.reserveCapacity(range.count)
@@ -126,7 +110,7 @@ extension ConversionSource.Tensor {
     /// Tells the kernel that a part will not be read again.
     func release(_ range: Range<Int>) {
         switch content {
-        case .stored(let bytes, _), .reordered(let bytes, _, _):
+        case .stored(let bytes, _, _):
             bytes.file.release(bytes.offset + range.lowerBound..<bytes.offset + range.upperBound)
         case .computed: break
         }

@@ -73,15 +73,8 @@ struct QuantizeCommand: AsyncParsableCommand {
         let text = try measure.map { try Terminal.readFile($0) }
         let path = try await target.resolve().path
         let file = try ModelFile(path: path)
-        if let text {
-            // What would be found only after all the writing.
-            _ = try ScoredText(
-                text,
-                tokenizer: file.tokenizer(),
-                longestContext: ModelFacts(file).contextLength,
-                contextLength: context
-            )
-        }
+        // What would be found only after all the writing.
+        if let text { _ = try ScoredText(text, for: file, contextLength: context) }
         let source = try ConversionSource(file)
         try OutputFile.check(output, against: source.paths, isForced: force)
         let importance = try imatrix.map { try ImportanceMatrix(path: $0) }

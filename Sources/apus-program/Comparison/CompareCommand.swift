@@ -69,7 +69,8 @@ struct CompareCommand: AsyncParsableCommand {
         var resolved: [(variant: Variant, path: String)] = []
         for variant in variants {
             let path = try await ModelArgument.resolve(variant.model, isOffline: offline).path
-            try check(text, readBy: ModelFile(path: path))
+            // What would be found only after all the timing.
+            _ = try ScoredText(text, for: ModelFile(path: path), contextLength: context)
             resolved.append((variant, path))
         }
         if let html { try OutputFile.check(html, against: resolved.map(\.path) + [file], isForced: force) }
@@ -97,16 +98,6 @@ struct CompareCommand: AsyncParsableCommand {
         )
         if let html { try PartFile(target: html).finish(with: Array(ComparisonPage(comparison).html.utf8)) }
         Terminal.write(json ? comparison.json : comparison.table)
-    }
-
-    /// Finds out that a text is too short before anything is measured.
-    private func check(_ text: [UInt8], readBy file: ModelFile) throws {
-        _ = try ScoredText(
-            text,
-            tokenizer: file.tokenizer(),
-            longestContext: ModelFacts(file).contextLength,
-            contextLength: context
-        )
     }
 }
 
