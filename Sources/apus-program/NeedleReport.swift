@@ -20,14 +20,9 @@ struct NeedleReport {
             let cells = depths.map { depth in proportion { $0.length == length && $0.depth == depth } }
             return ["\(length)"] + (cells + [proportion { $0.length == length }]).map(Self.counts)
         }
-        let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
-        let lines = ([head] + rows).map { row in
-            row.indices.map { String(repeating: " ", count: widths[$0] - row[$0].count) + row[$0] }
-                .joined(separator: "  ")
-        }
         let all = proportion()
         let (low, high) = (all.interval.lowerBound, all.interval.upperBound)
-        return lines.joined(separator: "\n")
+        return TextTable([head] + rows, leadingColumnCount: 0).text
             + "\nfound \(Self.counts(all)): \(Self.percent(all.value)) (\(Self.percent(low)) to \(Self.percent(high)))\n"
     }
 

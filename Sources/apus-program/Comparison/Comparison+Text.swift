@@ -18,14 +18,7 @@ extension Comparison {
                 perplexity(of: entry).shortText,
             ]
         }
-        let widths = head.indices.map { column in ([head] + rows).map { $0[column].count }.max() ?? 0 }
-        let lines = ([head] + rows).map { row in
-            row.indices.map { column in
-                let space = String(repeating: " ", count: widths[column] - row[column].count)
-                return column == 0 ? row[column] + space : space + row[column]
-            }.joined(separator: "  ")
-        }
-        return lines.joined(separator: "\n") + "\n\(conditions)\n"
+        return TextTable([head] + rows).text + "\n\(conditions)\n"
     }
 
     /// What the figures were measured on.
