@@ -75,7 +75,9 @@ let package = Package(
         ),
         .target(
             name: "ApusEval",
-            dependencies: ["Apus", "ApusChat", "ApusEngine", "ApusNN", "ApusFormats", "ApusTensor", "ApusCore"],
+            dependencies: [
+                "Apus", "ApusChat", "ApusEngine", "ApusModels", "ApusNN", "ApusFormats", "ApusTensor", "ApusCore",
+            ],
             swiftSettings: strict
         ),
         .target(

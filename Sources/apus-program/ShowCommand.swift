@@ -1,5 +1,6 @@
 import Apus
 import ApusCore
+import ApusEval
 import ApusStore
 import ArgumentParser
 
@@ -9,11 +10,15 @@ struct ShowCommand: AsyncParsableCommand {
         commandName: "show",
         abstract: "Show a model's metadata, tensors, template, licence and memory plan.",
         discussion: """
+            With --distribution every weight is read, and for each kind of matrix you see how far its outliers reach and \
+            what rounding to 4 bits with one scale a row would change: why some models survive INT4 and others do not.
+
             Examples:
               apus show smollm2
               apus show ./model.gguf --tensors
               apus show smollm2 --json
               apus show smollm2 --context 2048 --kv q8_0
+              apus show ./model.F16.gguf --distribution
             """
     )
 
@@ -22,6 +27,8 @@ struct ShowCommand: AsyncParsableCommand {
     var tensors = false
     @Flag(help: "Print the chat template.")
     var template = false
+    @Flag(help: "Read all weights and show their spread, their outliers and what INT4 would change.")
+    var distribution = false
     @Flag(help: "Print one JSON object with everything.")
     var json = false
     @OptionGroup(title: "Model") var model: ModelOptionArguments
@@ -29,6 +36,19 @@ struct ShowCommand: AsyncParsableCommand {
     func run() async throws {
         let options = model.options
         let resolved = try await target.resolve()
+        guard !distribution else {
+            let file = try ModelFile(path: resolved.path)
+            let report = DistributionReport(
+                try await Terminal.cancellingOnInterrupt {
+                    defer { Terminal.showProgress() }
+                    return try await MatrixDistribution.all(of: file) { done, total in
+                        let columns = Terminal.columnCount
+                        Terminal.showProgress(ProgressBar.text("weights", done, total, rate: 0, columnCount: columns))
+                    }
+                }
+            )
+            return Terminal.write(json ? report.json : report.text)
+        }
         let card = try ModelCard(resolved, options: options)
         if json {
             Terminal.write(card.jsonText + "\n")
