@@ -1,7 +1,7 @@
 /// How a tensor's elements are stored in a file: floats, or blocks of quantized values.
 ///
-/// The raw values are GGUF's type numbers ("GGUF file format", section "Tensor types"). A row of a quantized type is
-/// a whole number of blocks.
+/// The raw values are GGUF's type numbers ("GGUF file format", section "Tensor types"); our own types stand from 0x41500000 on,
+/// where ggml's numbers will not come. A row of a quantized type is a whole number of blocks.
 public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, CustomStringConvertible {
     case f32 = 0
     case f16 = 1
@@ -18,12 +18,16 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
     case iq4NL = 20
     case iq4XS = 23
     case bf16 = 30
+    case q3G64 = 0x4150_0000
+    case q3G128 = 0x4150_0001
 
     /// Elements in a block: 1 for floats.
     public var blockLength: Int {
         switch self {
         case .f32, .f16, .bf16: 1
         case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4NL: 32
+        case .q3G64: 64
+        case .q3G128: 128
         case .q2K, .q3K, .q4K, .q5K, .q6K, .iq4XS: 256
         }
     }
@@ -44,6 +48,8 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
         case .q5K: 176
         case .q6K: 210
         case .iq4XS: 136
+        case .q3G64: 28
+        case .q3G128: 52
         }
     }
 
@@ -65,6 +71,8 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
         case .q6K: "Q6_K"
         case .iq4NL: "IQ4_NL"
         case .iq4XS: "IQ4_XS"
+        case .q3G64: "Q3_G64"
+        case .q3G128: "Q3_G128"
         }
     }
 
@@ -85,16 +93,22 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
         return overflow ? nil : bytes
     }
 
-    /// The type with blocks of 32 that stands in where rows are no multiple of 256, as in llama.cpp's quantizer; itself where
-    /// it has such blocks.
-    package var shortBlockForm: ElementType {
+    /// The type, or the nearest with shorter blocks that rows of `rowLength` elements are whole numbers of, as in llama.cpp's
+    /// quantizer; nil if there is none.
+    package func fitting(rowLength: Int) -> ElementType? {
+        rowLength % blockLength == 0 ? self : shorterForm?.fitting(rowLength: rowLength)
+    }
+
+    /// What stands in for the type where rows are no whole number of its blocks.
+    private var shorterForm: ElementType? {
         switch self {
-        case .q2K, .q3K: .q4_0
+        case .q2K, .q3K, .q3G64: .q4_0
         case .q4K: .q5_0
         case .q5K: .q5_1
         case .q6K: .q8_0
         case .iq4XS: .iq4NL
-        default: self
+        case .q3G128: .q3G64
+        default: nil
         }
     }
 }

@@ -55,7 +55,7 @@ package final class WeightLoader {
         guard let quantization, !tensor.type.isQuantized, let inputs = tensor.shape.first else {
             return tensor.type
         }
-        return [quantization, quantization.shortBlockForm].first { inputs % $0.blockLength == 0 } ?? tensor.type
+        return quantization.fitting(rowLength: inputs) ?? tensor.type
     }
 
     /// Whether the file has a tensor.

@@ -2,7 +2,8 @@ package import ApusCore
 
 /// What a file can be quantized to: one type for all matrices, or a mix that gives some of them more bits.
 ///
-/// Names, numbers and mixes are llama.cpp's (`llama_ftype`, `llama_tensor_get_type`), so that equal names mean equal sizes.
+/// Names, numbers and mixes are llama.cpp's (`llama_ftype`, `llama_tensor_get_type`), so that equal names mean equal sizes; types
+/// that llama.cpp lacks have the number of their elements' type.
 package struct QuantizationType: Sendable, Hashable {
     /// The name in capitals: `Q4_K_M`.
     package let name: String
@@ -15,7 +16,8 @@ package struct QuantizationType: Sendable, Hashable {
     package static let all: [QuantizationType] = [
         .init(name: "Q2_K", fileType: 10, base: .q2K), .init(name: "Q3_K_S", fileType: 11, base: .q3K),
         .init(name: "Q3_K_M", fileType: 12, base: .q3K), .init(name: "Q3_K_L", fileType: 13, base: .q3K),
-        .init(name: "IQ4_XS", fileType: 30, base: .iq4XS),
+        .init(name: "Q3_G128", fileType: ElementType.q3G128.rawValue, base: .q3G128),
+        .init(name: "Q3_G64", fileType: ElementType.q3G64.rawValue, base: .q3G64), .init(name: "IQ4_XS", fileType: 30, base: .iq4XS),
         .init(name: "IQ4_NL", fileType: 25, base: .iq4NL), .init(name: "Q4_0", fileType: 2, base: .q4_0),
         .init(name: "Q4_K_S", fileType: 14, base: .q4K), .init(name: "Q4_K_M", fileType: 15, base: .q4K),
         .init(name: "Q4_1", fileType: 3, base: .q4_1), .init(name: "Q5_0", fileType: 8, base: .q5_0),
@@ -110,6 +112,6 @@ package struct QuantizationType: Sendable, Hashable {
 
     /// The type, or what stands in for it where rows are no whole number of its blocks.
     private func fitting(_ type: ElementType, rowLength: Int) -> ElementType {
-        [type, type.shortBlockForm].first { rowLength % $0.blockLength == 0 } ?? .f16
+        type.fitting(rowLength: rowLength) ?? .f16
     }
 }

@@ -45,7 +45,7 @@ enum FiniteCheck {
         switch type {
         case .f32, .f16, .bf16: (0, 0)
         case .q4_0, .q5_0, .q8_0, .iq4NL, .iq4XS: (0, 0)
-        case .q4_1, .q5_1, .q4K, .q5K: (0, 2)
+        case .q4_1, .q5_1, .q4K, .q5K, .q3G64, .q3G128: (0, 2)
         case .q2K: (80, 82)
         case .q3K: (108, 108)
         case .q6K: (208, 208)

@@ -8,6 +8,7 @@
 static const arithmetic signed_4_bit = {PER_32, 4, 8};
 static const arithmetic signed_5_bit = {PER_32, 5, 16};
 static const arithmetic signed_8_bit = {PER_32, 8, 128};
+static const arithmetic minimum_3_bit = {PER_32_WITH_MINIMUM, 3, 0};
 static const arithmetic minimum_4_bit = {PER_32_WITH_MINIMUM, 4, 0};
 static const arithmetic minimum_5_bit = {PER_32_WITH_MINIMUM, 5, 0};
 static const arithmetic halves_6_bit = {PER_16, 6, 32};
@@ -26,6 +27,7 @@ static const arithmetic halves_minimum_2_bit = {PER_16_WITH_MINIMUM, 2, 0};
 PANEL_KERNELS(signed_4_bit)
 PANEL_KERNELS(signed_5_bit)
 PANEL_KERNELS(signed_8_bit)
+PANEL_KERNELS(minimum_3_bit)
 PANEL_KERNELS(minimum_4_bit)
 PANEL_KERNELS(minimum_5_bit)
 PANEL_KERNELS(halves_6_bit)
@@ -61,6 +63,8 @@ MATMUL(q5_k, APUS_TYPE_Q5_K, open_q5_k, 256, minimum_5_bit)
 MATMUL(q6_k, APUS_TYPE_Q6_K, open_q6_k, 256, halves_6_bit)
 MATMUL(iq4_nl, APUS_TYPE_IQ4_NL, open_q4_0, 32, signed_8_bit)
 MATMUL(iq4_xs, APUS_TYPE_IQ4_XS, open_iq4_xs, 256, signed_8_bit)
+MATMUL(q3_g64, APUS_TYPE_Q3_G64, open_q3_g64, 64, minimum_3_bit)
+MATMUL(q3_g128, APUS_TYPE_Q3_G128, open_q3_g128, 128, minimum_3_bit)
 
 static void fill_vector_formats(apus_kernels *table) {
     static const struct { int32_t type; apus_range_kernel matmul; } entries[] = {
@@ -68,6 +72,7 @@ static void fill_vector_formats(apus_kernels *table) {
         {APUS_TYPE_Q5_1, matmul_q5_1}, {APUS_TYPE_Q8_0, matmul_q8_0},     {APUS_TYPE_Q2_K, matmul_q2_k},
         {APUS_TYPE_Q3_K, matmul_q3_k}, {APUS_TYPE_Q4_K, matmul_q4_k},     {APUS_TYPE_Q5_K, matmul_q5_k},
         {APUS_TYPE_Q6_K, matmul_q6_k}, {APUS_TYPE_IQ4_NL, matmul_iq4_nl}, {APUS_TYPE_IQ4_XS, matmul_iq4_xs},
+        {APUS_TYPE_Q3_G64, matmul_q3_g64}, {APUS_TYPE_Q3_G128, matmul_q3_g128},
     };
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         table->linear.formats[apus_format_index(entries[i].type)].matmul = entries[i].matmul;

@@ -60,6 +60,14 @@ static const apus_tile_layout iq4_xs =
            HALF(apus_iq4_xs_block, apus_iq4_xs_tile, scales_high),
            WORDS(apus_iq4_xs_block, apus_iq4_xs_tile, scales_low, 1),
            WORDS(apus_iq4_xs_block, apus_iq4_xs_tile, low, 32));
+static const apus_tile_layout q3_g64 =
+    LAYOUT(APUS_TYPE_Q3_G64, 64, apus_q3_g64_block, apus_q3_g64_tile, 4, HALF(apus_q3_g64_block, apus_q3_g64_tile, d),
+           HALF(apus_q3_g64_block, apus_q3_g64_tile, m), WORDS(apus_q3_g64_block, apus_q3_g64_tile, low, 4),
+           WORDS(apus_q3_g64_block, apus_q3_g64_tile, high, 2));
+static const apus_tile_layout q3_g128 =
+    LAYOUT(APUS_TYPE_Q3_G128, 128, apus_q3_g128_block, apus_q3_g128_tile, 4,
+           HALF(apus_q3_g128_block, apus_q3_g128_tile, d), HALF(apus_q3_g128_block, apus_q3_g128_tile, m),
+           WORDS(apus_q3_g128_block, apus_q3_g128_tile, low, 8), WORDS(apus_q3_g128_block, apus_q3_g128_tile, high, 4));
 
 _Static_assert(sizeof(apus_q4_0_tile) == 16 * (sizeof(apus_q4_0_block) - 2), "no byte added");
 _Static_assert(sizeof(apus_q4_1_tile) == 16 * sizeof(apus_q4_1_block), "no byte added");
@@ -72,6 +80,8 @@ _Static_assert(sizeof(apus_q4_k_tile) == 16 * sizeof(apus_q4_k_block), "no byte 
 _Static_assert(sizeof(apus_q5_k_tile) == 16 * sizeof(apus_q5_k_block), "no byte added");
 _Static_assert(sizeof(apus_q6_k_tile) == 16 * (sizeof(apus_q6_k_block) - 2), "no byte added");
 _Static_assert(sizeof(apus_iq4_xs_tile) == 16 * sizeof(apus_iq4_xs_block), "no byte added");
+_Static_assert(sizeof(apus_q3_g64_tile) == 16 * sizeof(apus_q3_g64_block), "no byte added");
+_Static_assert(sizeof(apus_q3_g128_tile) == 16 * sizeof(apus_q3_g128_block), "no byte added");
 
 /// Bit 4 s + e to bit s of byte e: from each nibble one bit, four times.
 static inline uint32_t step_bits(uint32_t bits) {
@@ -199,6 +209,8 @@ FORMAT_FUNCTIONS(q5_k)
 FORMAT_FUNCTIONS(q6_k)
 FORMAT_FUNCTIONS(iq4_nl)
 FORMAT_FUNCTIONS(iq4_xs)
+FORMAT_FUNCTIONS(q3_g64)
+FORMAT_FUNCTIONS(q3_g128)
 
 typedef struct tile_format {
     const apus_tile_layout *layout;
@@ -212,6 +224,7 @@ typedef struct tile_format {
 static const tile_format formats[] = {
     TILE_FORMAT(q4_0), TILE_FORMAT(q4_1), TILE_FORMAT(q5_0), TILE_FORMAT(q5_1), TILE_FORMAT(q8_0),   TILE_FORMAT(q2_k),
     TILE_FORMAT(q3_k), TILE_FORMAT(q4_k), TILE_FORMAT(q5_k), TILE_FORMAT(q6_k), TILE_FORMAT(iq4_nl), TILE_FORMAT(iq4_xs),
+    TILE_FORMAT(q3_g64), TILE_FORMAT(q3_g128),
 };
 
 static const tile_format *format_for_type(int32_t type) {

@@ -56,11 +56,12 @@ APUS_INLINE void unpack_halves(vbyte w[8], const uint32_t low[4][16], int part) 
     }
 }
 
-APUS_INLINE void add_step_bits(vbyte w[8], const uint32_t high[16], int part) {
+/// Bit s of byte e of `high` becomes bit `place` of input 4 s + e.
+APUS_INLINE void add_step_bits(vbyte w[8], const uint32_t high[16], int place, int part) {
     vword bits = part_of(high, part);
     for (int s = 0; s < 8; s++) {
-        vword moved = s < 4 ? bits << (uint32_t)(4 - s) : bits >> (uint32_t)(s - 4);
-        w[s] = (vbyte)((vword)w[s] | (moved & 0x10101010));
+        vword moved = s < place ? bits << (uint32_t)(place - s) : bits >> (uint32_t)(s - place);
+        w[s] = (vbyte)((vword)w[s] | (moved & (0x01010101u << place)));
     }
 }
 
@@ -92,7 +93,7 @@ APUS_INLINE void unpack_q5_0(weight_group *out, const block_scales *scales, cons
     (void)index;
     const apus_q5_0_tile *tile = block;
     unpack_halves(out->w, tile->low, part);
-    add_step_bits(out->w, tile->high, part);
+    add_step_bits(out->w, tile->high, 4, part);
     out->d = scales->d;
 }
 
@@ -106,7 +107,7 @@ APUS_INLINE void unpack_q5_1(weight_group *out, const block_scales *scales, cons
     (void)index;
     const apus_q5_1_tile *tile = block;
     unpack_halves(out->w, tile->low, part);
-    add_step_bits(out->w, tile->high, part);
+    add_step_bits(out->w, tile->high, 4, part);
     out->d = scales->d;
     out->m = scales->m;
 }
@@ -124,6 +125,40 @@ APUS_INLINE void look_up_levels(vbyte w[8]) {
 APUS_INLINE void unpack_iq4_nl(weight_group *out, const block_scales *scales, const void *block, int index, int part) {
     unpack_q4_0(out, scales, block, index, part);
     look_up_levels(out->w);
+}
+
+// MARK: Groups of 64 and 128
+
+APUS_INLINE void open_q3_g64(block_scales *scales, const uint16_t *paired, const void *block, int part) {
+    (void)paired;
+    const apus_q3_g64_tile *tile = block;
+    open_factors(scales, tile->d, tile->m, part);
+}
+
+APUS_INLINE void unpack_q3_g64(weight_group *out, const block_scales *scales, const void *block, int index, int part) {
+    const apus_q3_g64_tile *tile = block;
+    for (int s = 0; s < 8; s++) {
+        out->w[s] = (vbyte)((part_of(tile->low[s % 4], part) >> (uint32_t)(4 * index + 2 * (s / 4))) & 0x03030303);
+    }
+    add_step_bits(out->w, tile->high[index], 2, part);
+    out->d = scales->d;
+    out->m = scales->m;
+}
+
+APUS_INLINE void open_q3_g128(block_scales *scales, const uint16_t *paired, const void *block, int part) {
+    (void)paired;
+    const apus_q3_g128_tile *tile = block;
+    open_factors(scales, tile->d, tile->m, part);
+}
+
+APUS_INLINE void unpack_q3_g128(weight_group *out, const block_scales *scales, const void *block, int index, int part) {
+    const apus_q3_g128_tile *tile = block;
+    for (int s = 0; s < 8; s++) {
+        out->w[s] = (vbyte)((part_of(tile->low[s], part) >> (uint32_t)(2 * index)) & 0x03030303);
+    }
+    add_step_bits(out->w, tile->high[index], 2, part);
+    out->d = scales->d;
+    out->m = scales->m;
 }
 
 // MARK: Super-blocks with a scale per 32

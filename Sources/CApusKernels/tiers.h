@@ -31,10 +31,11 @@ void apus_attention_fill_neon(apus_kernels *_Nonnull table);
 
 /// Where the format of a GGUF type number stands in apus_linear_kernels.formats; every filler goes through it.
 /// Types ascend: F32 0, F16 1, Q4_0 2, Q4_1 3, Q5_0 6, Q5_1 7, Q8_0 8, Q2_K 10, Q3_K 11, Q4_K 12, Q5_K 13, Q6_K 14,
-/// IQ4_NL 20, IQ4_XS 23, BF16 30.
+/// IQ4_NL 20, IQ4_XS 23, BF16 30, then our own from APUS_TYPE_Q3_G64 on.
 static inline int apus_format_index(int32_t type) {
     static const int8_t index[31] = {
         0, 1, 2, 3, -1, -1, 4, 5, 6, -1, 7, 8, 9, 10, 11, -1, -1, -1, -1, -1, 12, -1, -1, 13, -1, -1, -1, -1, -1, -1, 14,
     };
+    if (type >= APUS_TYPE_Q3_G64 && type <= APUS_TYPE_Q3_G128) { return 15 + type - APUS_TYPE_Q3_G64; }
     return type >= 0 && type < 31 ? index[type] : -1;
 }

@@ -4,6 +4,11 @@ import ApusQuantize
 import ApusTestSupport
 import Testing
 
+extension QuantizationType {
+    /// Whether llama.cpp has no type of the name.
+    fileprivate var isOurs: Bool { fileType >> 16 == 0x4150 }
+}
+
 /// What llama.cpp's quantizer chooses: tools/fixtures/quantization-types.py.
 struct QuantizationTypeTests {
     @Test func everyTensorGetsTheTypeThatLlamaCppGivesIt() throws {
@@ -16,7 +21,7 @@ struct QuantizationTypeTests {
             }
             let heads = try entry.member("heads").integer() / entry.member("kv_heads").integer()
             for (isWeighted, type) in [false, true].flatMap({ isWeighted in
-                QuantizationType.all.map { (isWeighted, $0) }
+                QuantizationType.all.filter { !$0.isOurs }.map { (isWeighted, $0) }
             }) {
                 let model = QuantizationType.Model(
                     layerCount: try entry.member("layers").integer(),
@@ -40,6 +45,19 @@ struct QuantizationTypeTests {
         #expect(QuantizationType(name: "Q4_K")?.name == "Q4_K_M")
         #expect(QuantizationType(name: "q9_9") == nil)
         #expect(Set(QuantizationType.all.map(\.name)).count == QuantizationType.all.count)
+    }
+
+    @Test(arguments: [
+        (384, ElementType.q3G128, ElementType.q3G64), (192, .q3G64, .q3G64), (96, .q4_0, .q4_0), (100, .f16, .f16),
+    ]) func rowsThatAreNoWholeGroupsGetShorterOnes(rowLength: Int, of128: ElementType, of64: ElementType) {
+        let model = QuantizationType.Model(layerCount: 2, queryHeadsPerKeyValueHead: 8, hasOutput: true)
+        for (name, expected) in [("Q3_G128", of128), ("Q3_G64", of64)] {
+            let type = QuantizationType(name: name)
+            #expect(type?.type(of: "blk.1.ffn_down.weight", shape: [rowLength, 4], in: model) == expected)
+            let output = type?.type(of: "output.weight", shape: [rowLength, 4], in: model)
+            #expect(output == (rowLength == 100 ? .f16 : .q8_0))
+            #expect(type?.type(of: "output.weight", shape: [512, 4], in: model) == .q6K)
+        }
     }
 
     @Test func rulesAreShellPatternsOverWholeNames() {

@@ -1,12 +1,13 @@
 import ApusCore
 import ApusTestSupport
 
-/// Blocks of a type and what the gguf package makes of them; the layout is described in tools/fixtures/codecs.py.
+/// Blocks of a type and what the gguf package makes of them, or numpy of our own types; the layout is described in
+/// tools/fixtures/codecs.py.
 struct CodecFixture {
     let type: ElementType
     let blocks: FileBytes
     let decoded: [Float]
-    /// Inputs with the blocks that gguf quantizes them to, for the types it can quantize.
+    /// Inputs with the blocks that the reference quantizes them to, for the types it can quantize.
     let encoding: (inputs: [Float], blocks: [UInt8])?
 
     init(_ type: ElementType) throws {

@@ -8,7 +8,7 @@
 #include "kernels.h"
 
 #define MAX_ELEMENTS 4096
-#define TYPES 15
+#define TYPES 17
 
 static const struct {
     const char *name;
@@ -20,6 +20,7 @@ static const struct {
     {"q5_1", APUS_TYPE_Q5_1, 0},        {"q8_0", APUS_TYPE_Q8_0, 0},      {"q2_k", APUS_TYPE_Q2_K, 0.265},
     {"q3_k", APUS_TYPE_Q3_K, 0.147},    {"q4_k", APUS_TYPE_Q4_K, 0.071},  {"q5_k", APUS_TYPE_Q5_K, 0.0355},
     {"q6_k", APUS_TYPE_Q6_K, 0.0172},   {"iq4_nl", APUS_TYPE_IQ4_NL, 0.075}, {"iq4_xs", APUS_TYPE_IQ4_XS, 0.0755},
+    {"q3_g64", APUS_TYPE_Q3_G64, 0},    {"q3_g128", APUS_TYPE_Q3_G128, 0},
 };
 
 static void check_fixture(const char *directory, const char *name, int32_t type) {

@@ -61,7 +61,7 @@ const char *type_name(int32_t type) {
         [0] = "F32",   [1] = "F16",   [2] = "Q4_0",  [3] = "Q4_1",  [6] = "Q5_0",    [7] = "Q5_1",    [8] = "Q8_0", [10] = "Q2_K",
         [11] = "Q3_K", [12] = "Q4_K", [13] = "Q5_K", [14] = "Q6_K", [20] = "IQ4_NL", [23] = "IQ4_XS", [30] = "BF16",
     };
-    return names[type];
+    return type == APUS_TYPE_Q3_G64 ? "Q3_G64" : type == APUS_TYPE_Q3_G128 ? "Q3_G128" : names[type];
 }
 
 int64_t row_bytes(int32_t type, int64_t inputs) {
@@ -73,7 +73,7 @@ int64_t row_bytes(int32_t type, int64_t inputs) {
 static void factor_offsets(int32_t type, int offsets[2]) {
     offsets[0] = type == APUS_TYPE_Q2_K ? 80 : type == APUS_TYPE_Q3_K ? 108 : type == APUS_TYPE_Q6_K ? 208 : 0;
     bool two = type == APUS_TYPE_Q4_1 || type == APUS_TYPE_Q5_1 || type == APUS_TYPE_Q2_K || type == APUS_TYPE_Q4_K ||
-        type == APUS_TYPE_Q5_K;
+        type == APUS_TYPE_Q5_K || type == APUS_TYPE_Q3_G64 || type == APUS_TYPE_Q3_G128;
     offsets[1] = two ? offsets[0] + 2 : -1;
 }
 

@@ -105,6 +105,22 @@ APUS_BLOCK_STRUCT(apus_iq4_xs_block, 136, {
     uint8_t low[128];
 });
 
+/// w = d q + m, 3 bits. Element i: bits 2 (i / 16) of low[i mod 16]; bit 2 is bit i mod 32 / 4 of high[4 (i / 32) + i mod 4].
+APUS_BLOCK_STRUCT(apus_q3_g64_block, 28, {
+    uint16_t d;
+    uint16_t m;
+    uint8_t low[16];
+    uint8_t high[8];
+});
+
+/// As Q3_G64; element i: bits 2 (i / 32) of low[i mod 32].
+APUS_BLOCK_STRUCT(apus_q3_g128_block, 52, {
+    uint16_t d;
+    uint16_t m;
+    uint8_t low[32];
+    uint8_t high[16];
+});
+
 /// The sixteen levels of IQ4_NL and IQ4_XS.
 static const int8_t apus_iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 

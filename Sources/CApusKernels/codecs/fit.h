@@ -23,8 +23,8 @@ typedef struct apus_linear_codes {
 /// Codes 0 ... top_code, scales and minima 0 ... top_scale. The input is finite, as in all of these.
 void apus_fit_affine(const float *input, const float *weights, int sub_length, int top_code, int top_scale,
                      apus_affine_codes *fit);
-/// w = d code + m with codes 0 ... top_code, for one block of 32.
-void apus_fit_line(const float *input, const float *weights, int top_code, float *d, float *m);
+/// w = d code + m with codes 0 ... top_code, for one block of up to 256. Both as binary16 holds them.
+void apus_fit_line(const float *input, const float *weights, int count, int top_code, float *d, float *m);
 /// Q3_K: levels -4 ... 3, scales -32 ... 31 per 16.
 void apus_fit_q3_k(const float *input, const float *weights, apus_linear_codes *fit);
 /// Q6_K: levels -32 ... 31, scales -128 ... 127 per 16.

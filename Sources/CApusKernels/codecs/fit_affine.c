@@ -175,13 +175,13 @@ void apus_fit_affine(const float *input, const float *weights, int sub_length, i
     }
 }
 
-void apus_fit_line(const float *input, const float *weights, int top_code, float *d, float *m) {
-    float unit = apus_unit_factor(input, APUS_BLOCK);
-    float x[APUS_BLOCK];
+void apus_fit_line(const float *input, const float *weights, int count, int top_code, float *d, float *m) {
+    float unit = apus_unit_factor(input, count);
+    float x[APUS_SUPER_BLOCK];
     *d = *m = 0;
     if (unit == 0) { return; }
-    for (int i = 0; i < APUS_BLOCK; i++) { x[i] = input[i] * unit; }
-    line fit = fit_line(x, weights, APUS_BLOCK, top_code, true);
+    for (int i = 0; i < count; i++) { x[i] = input[i] * unit; }
+    line fit = fit_line(x, weights, count, top_code, true);
     *d = apus_half_to_float(apus_float_to_half(fit.scale / unit));
     *m = apus_half_to_float(apus_float_to_half(-fit.minimum / unit));
 }

@@ -35,7 +35,7 @@ static void encode_block(const float *input, apus_q4_1_block *block) {
 
 static void fit(const float *input, const float *weights, void *block) {
     float d, m;
-    apus_fit_line(input, weights, 15, &d, &m);
+    apus_fit_line(input, weights, APUS_BLOCK, 15, &d, &m);
     store(input, d, m, block);
 }
 

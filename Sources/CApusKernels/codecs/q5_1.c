@@ -40,7 +40,7 @@ static void encode_block(const float *input, apus_q5_1_block *block) {
 
 static void fit(const float *input, const float *weights, void *block) {
     float d, m;
-    apus_fit_line(input, weights, 31, &d, &m);
+    apus_fit_line(input, weights, APUS_BLOCK, 31, &d, &m);
     store(input, d, m, block);
 }
 

@@ -17,6 +17,8 @@ const apus_codec *apus_codec_for_type(int32_t type) {
         case APUS_TYPE_Q6_K: return &apus_codec_q6_k;
         case APUS_TYPE_IQ4_NL: return &apus_codec_iq4_nl;
         case APUS_TYPE_IQ4_XS: return &apus_codec_iq4_xs;
+        case APUS_TYPE_Q3_G64: return &apus_codec_q3_g64;
+        case APUS_TYPE_Q3_G128: return &apus_codec_q3_g128;
         default: return NULL;
     }
 }

@@ -3,7 +3,7 @@
 
 #include "apus_base.h"
 
-/// GGUF type numbers of the formats Apus reads.
+/// GGUF type numbers of the formats Apus reads. ggml counts from 0; ours stand where it will not come: "AP" in the upper bytes.
 enum {
     APUS_TYPE_F32 = 0,
     APUS_TYPE_F16 = 1,
@@ -20,6 +20,8 @@ enum {
     APUS_TYPE_IQ4_NL = 20,
     APUS_TYPE_IQ4_XS = 23,
     APUS_TYPE_BF16 = 30,
+    APUS_TYPE_Q3_G64 = 0x41500000,
+    APUS_TYPE_Q3_G128 = 0x41500001,
 };
 
 typedef struct apus_codec {

@@ -186,6 +186,28 @@ static void terms_q6_k(const void *pointer, terms *out) {
     }
 }
 
+/// Q3_G64 and Q3_G128, of `length` elements.
+static void terms_q3(uint16_t d, uint16_t m, const uint8_t *low, const uint8_t *high, int length, terms *out) {
+    for (int i = 0; i < length; i++) {
+        int bits = (low[i % (length / 4)] >> (2 * (i / (length / 4)))) & 3;
+        out->codes[i] = (int8_t)(bits | ((high[4 * (i / 32) + i % 4] >> (i % 32 / 4)) & 1) << 2);
+    }
+    for (int group = 0; group < length / 32; group++) {
+        out->d[group] = apus_half_to_float(d);
+        out->m[group] = apus_half_to_float(m);
+    }
+}
+
+static void terms_q3_g64(const void *pointer, terms *out) {
+    const apus_q3_g64_block *block = pointer;
+    terms_q3(block->d, block->m, block->low, block->high, 64, out);
+}
+
+static void terms_q3_g128(const void *pointer, terms *out) {
+    const apus_q3_g128_block *block = pointer;
+    terms_q3(block->d, block->m, block->low, block->high, 128, out);
+}
+
 // MARK: Products
 
 typedef enum kind { PLAIN, WITH_MINIMUM, SCALE_PER_16, SCALE_AND_MINIMUM_PER_16 } kind;
@@ -275,6 +297,8 @@ MATMUL(q5_k, APUS_TYPE_Q5_K, WITH_MINIMUM)
 MATMUL(q6_k, APUS_TYPE_Q6_K, SCALE_PER_16)
 MATMUL(iq4_nl, APUS_TYPE_IQ4_NL, PLAIN)
 MATMUL(iq4_xs, APUS_TYPE_IQ4_XS, PLAIN)
+MATMUL(q3_g64, APUS_TYPE_Q3_G64, WITH_MINIMUM)
+MATMUL(q3_g128, APUS_TYPE_Q3_G128, WITH_MINIMUM)
 
 void apus_linear_fill_scalar(apus_kernels *table) {
     static const struct { int32_t type; apus_range_kernel matmul; } entries[] = {
@@ -282,6 +306,7 @@ void apus_linear_fill_scalar(apus_kernels *table) {
         {APUS_TYPE_Q5_1, matmul_q5_1}, {APUS_TYPE_Q8_0, matmul_q8_0},     {APUS_TYPE_Q2_K, matmul_q2_k},
         {APUS_TYPE_Q3_K, matmul_q3_k}, {APUS_TYPE_Q4_K, matmul_q4_k},     {APUS_TYPE_Q5_K, matmul_q5_k},
         {APUS_TYPE_Q6_K, matmul_q6_k}, {APUS_TYPE_IQ4_NL, matmul_iq4_nl}, {APUS_TYPE_IQ4_XS, matmul_iq4_xs},
+        {APUS_TYPE_Q3_G64, matmul_q3_g64}, {APUS_TYPE_Q3_G128, matmul_q3_g128},
     };
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         apus_format *format = &table->linear.formats[apus_format_index(entries[i].type)];
