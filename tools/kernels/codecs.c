@@ -23,6 +23,44 @@ static const struct {
     {"q3_g64", APUS_TYPE_Q3_G64, 0},    {"q3_g128", APUS_TYPE_Q3_G128, 0},
 };
 
+static float uniform(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return ((float)(*state >> 40) + 0.5f) * 0x1p-24f;
+}
+
+/// How far the nearest place on a grid is from a value.
+static float distance_from_grid(float step, float origin, int top, float value) {
+    float least = INFINITY;
+    for (int code = 0; code <= top; code++) { least = fminf(least, fabsf(origin + step * (float)code - value)); }
+    return least;
+}
+
+/// Values of blocks lie on their grid and bring their codes back; others get the nearest code.
+static void check_grid(const apus_codec *codec, const char *name, uint8_t *blocks, const float *values, int64_t count) {
+    static float steps[MAX_ELEMENTS], origins[MAX_ELEMENTS], moved[MAX_ELEMENTS], found[MAX_ELEMENTS];
+    static const uint8_t zeros[256];
+    codec->grid(blocks, steps, origins, count);
+    for (int64_t block = 0; block < count / codec->block_length; block++) {
+        codec->put(zeros, blocks + block * codec->block_bytes);
+    }
+    apus_snap(codec, values, blocks, count);
+    codec->decode(blocks, found, count);
+    uint64_t state = 9;
+    for (int64_t i = 0; i < count; i++) {
+        // Equal as numbers: where the step is 0, a zero may have another sign.
+        expect(found[i] == values[i], "snapped to itself", name);
+        float rounding = (fabsf(origins[i]) + fabsf(values[i])) * 0x1p-23f;
+        expect(distance_from_grid(steps[i], origins[i], codec->top_code, values[i]) <= rounding, "on the grid", name);
+        moved[i] = origins[i] + steps[i] * ((float)codec->top_code * (1.5f * uniform(&state) - 0.25f));
+    }
+    apus_snap(codec, moved, blocks, count);
+    codec->decode(blocks, found, count);
+    for (int64_t i = 0; i < count; i++) {
+        float least = distance_from_grid(steps[i], origins[i], codec->top_code, moved[i]);
+        expect(fabsf(found[i] - moved[i]) <= least + (fabsf(origins[i]) + fabsf(moved[i])) * 0x1p-23f, "nearest", name);
+    }
+}
+
 static void check_fixture(const char *directory, const char *name, int32_t type) {
     static uint8_t blocks[MAX_ELEMENTS * 4], encoded[MAX_ELEMENTS * 4];
     static float expected[MAX_ELEMENTS], values[MAX_ELEMENTS];
@@ -40,17 +78,13 @@ static void check_fixture(const char *directory, const char *name, int32_t type)
     expect(fread(blocks, 1, bytes, file) == bytes && fread(expected, 4, count, file) == count, "short file", name);
     codec->decode(blocks, values, (int64_t)count);
     expect(memcmp(values, expected, count * 4) == 0, "decoded bits", name);
+    if (codec->grid) { check_grid(codec, name, blocks, values, (int64_t)count); }
     if (header[3]) {
         expect(fread(values, 4, count, file) == count && fread(blocks, 1, bytes, file) == bytes, "short file", name);
         codec->encode(values, encoded, (int64_t)count);
         expect(memcmp(encoded, blocks, bytes) == 0, "encoded bits", name);
     }
     fclose(file);
-}
-
-static float uniform(uint64_t *state) {
-    *state = *state * 6364136223846793005u + 1442695040888963407u;
-    return ((float)(*state >> 40) + 0.5f) * 0x1p-24f;
 }
 
 /// Encodes normally distributed weights and decodes them again.
@@ -136,7 +170,8 @@ static uint64_t hash_blocks(const apus_codec *codec, const uint8_t *blocks) {
     return hash;
 }
 
-/// Of the encoded bytes and of what they decode to; and of what is encoded where elements count differently.
+/// Of the encoded bytes and of what they decode to; of what is encoded where elements count differently, and of codes
+/// under scales that stay.
 void hash_codecs(void) {
     static float weights[MAX_ELEMENTS], values[MAX_ELEMENTS], importance[MAX_ELEMENTS];
     static uint8_t blocks[MAX_ELEMENTS * 4];
@@ -149,6 +184,11 @@ void hash_codecs(void) {
         const apus_codec *codec = apus_codec_for_type(formats[i].type);
         round_trip(codec, weights, blocks, values);
         print_hash("codec", type_name(formats[i].type), hash_floats(hash_blocks(codec, blocks), values, MAX_ELEMENTS));
+        if (codec->grid) {
+            for (int n = 0; n < MAX_ELEMENTS; n++) { values[n] = weights[n] * importance[n]; }
+            apus_snap(codec, values, blocks, MAX_ELEMENTS);
+            print_hash("snap", type_name(formats[i].type), hash_blocks(codec, blocks));
+        }
         if (!codec->fit) { continue; }
         apus_encode_weighted(codec, weights, importance, blocks, MAX_ELEMENTS);
         print_hash("weighted", type_name(formats[i].type), hash_blocks(codec, blocks));

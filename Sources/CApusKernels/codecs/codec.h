@@ -53,6 +53,18 @@ static inline uint8_t apus_code(float value, int top) {
     return (uint8_t)(bounded < (float)top ? (int)bounded : top);
 }
 
+/// Codes of four bits: byte i has element i in its low half, i + 16 in its high half.
+static inline void apus_put_halves(const uint8_t codes[32], uint8_t low[16]) {
+    for (int i = 0; i < 16; i++) { low[i] = (uint8_t)((codes[i] & 15) | codes[16 + i] << 4); }
+}
+
+/// Bit 4 of each code.
+static inline uint32_t apus_fifth_bits(const uint8_t codes[32]) {
+    uint32_t bits = 0;
+    for (int i = 0; i < 32; i++) { bits |= (uint32_t)(codes[i] >> 4) << i; }
+    return bits;
+}
+
 /// 1 / value, or 0 where that would not be a number to multiply with.
 static inline float apus_inverse(float value) {
     return value == 0 ? 0 : 1 / value;

@@ -18,7 +18,7 @@ static void fit(const float *input, const float *weights, void *target) {
     apus_iq4_nl_block *block = target;
     uint8_t codes[APUS_BLOCK];
     block->d = apus_fit_iq4_nl(input, weights, codes);
-    for (int i = 0; i < 16; i++) { block->low[i] = (uint8_t)(codes[i] | codes[16 + i] << 4); }
+    apus_put_halves(codes, block->low);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {

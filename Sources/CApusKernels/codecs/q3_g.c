@@ -27,18 +27,31 @@ INLINE void decode_blocks(const void *blocks, float *output, int64_t count, int 
     }
 }
 
+INLINE void find_grid(const void *blocks, float *steps, float *origins, int64_t count, int length) {
+    for (int64_t i = 0; i < count; i++) {
+        const q3_block *block = (const void *)((const uint8_t *)blocks + i / length * (4 + length * 3 / 8));
+        steps[i] = apus_half_to_float(block->d);
+        origins[i] = apus_half_to_float(block->m);
+    }
+}
+
+INLINE void put_codes(const uint8_t *codes, q3_block *block, int length) {
+    uint8_t *low = block->bits, *high = low + length / 4;
+    memset(block->bits, 0, (size_t)length * 3 / 8);
+    for (int i = 0; i < length; i++) {
+        low[i % (length / 4)] |= (uint8_t)((codes[i] & 3) << (2 * (i / (length / 4))));
+        high[4 * (i / 32) + i % 4] |= (uint8_t)((codes[i] >> 2) << (i % 32 / 4));
+    }
+}
+
 /// The line as binary16 holds it, and the codes nearest to the input on that.
 INLINE void store(const float *input, uint16_t d, uint16_t m, q3_block *block, int length) {
-    uint8_t *low = block->bits, *high = low + length / 4;
+    uint8_t codes[128];
     float inverse = apus_inverse(apus_half_to_float(d)), least = apus_half_to_float(m);
-    memset(block->bits, 0, (size_t)length * 3 / 8);
+    for (int i = 0; i < length; i++) { codes[i] = apus_code((input[i] - least) * inverse + 0.5f, 7); }
     block->d = d;
     block->m = m;
-    for (int i = 0; i < length; i++) {
-        int code = apus_code((input[i] - least) * inverse + 0.5f, 7);
-        low[i % (length / 4)] |= (uint8_t)((code & 3) << (2 * (i / (length / 4))));
-        high[4 * (i / 32) + i % 4] |= (uint8_t)((code >> 2) << (i % 32 / 4));
-    }
+    put_codes(codes, block, length);
 }
 
 INLINE void encode_blocks(const float *input, void *blocks, int64_t count, int length) {
@@ -70,6 +83,12 @@ INLINE void fit_block(const float *input, const float *weights, void *block, int
     static void fit_##name(const float *input, const float *weights, void *block) {            \
         fit_block(input, weights, block, length);                                              \
     }                                                                                          \
+    static void grid_##name(const void *blocks, float *steps, float *origins, int64_t count) { \
+        find_grid(blocks, steps, origins, count, length);                                      \
+    }                                                                                          \
+    static void put_##name(const uint8_t *codes, void *block) {                                \
+        put_codes(codes, block, length);                                                       \
+    }                                                                                          \
     const apus_codec apus_codec_##name = {                                                     \
         .type = number,                                                                        \
         .block_length = length,                                                                \
@@ -78,6 +97,9 @@ INLINE void fit_block(const float *input, const float *weights, void *block, int
         .encode = encode_##name,                                                               \
         .fit = fit_##name,                                                                     \
         .weight_spread = 1,                                                                    \
+        .grid = grid_##name,                                                                   \
+        .top_code = 7,                                                                         \
+        .put = put_##name,                                                                     \
     };
 
 CODEC(q3_g64, APUS_TYPE_Q3_G64, 64)

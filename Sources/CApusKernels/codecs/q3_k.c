@@ -17,6 +17,29 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
+static void grid(const void *blocks, float *steps, float *origins, int64_t count) {
+    const apus_q3_k_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
+        float d = apus_half_to_float(block->d);
+        int8_t scales[16];
+        apus_unpack_q3_k_scales(block->scales, scales);
+        for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
+            steps[at + i] = d * (float)scales[i / 16];
+            origins[at + i] = -4 * steps[at + i];
+        }
+    }
+}
+
+static void put(const uint8_t *codes, void *target) {
+    apus_q3_k_block *block = target;
+    memset(block->high, 0, sizeof block->high);
+    memset(block->low, 0, sizeof block->low);
+    for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
+        block->low[32 * (i / 128) + i % 32] |= (uint8_t)((codes[i] & 3) << (2 * (i / 32 % 4)));
+        block->high[i % 32] |= (uint8_t)((codes[i] >> 2) << (i / 32));
+    }
+}
+
 static void pack_scales(const int8_t scales[16], uint8_t packed[12]) {
     memset(packed, 0, 12);
     for (int j = 0; j < 16; j++) {
@@ -29,16 +52,12 @@ static void pack_scales(const int8_t scales[16], uint8_t packed[12]) {
 static void fit(const float *input, const float *weights, void *target) {
     apus_q3_k_block *block = target;
     apus_linear_codes found;
+    uint8_t codes[APUS_SUPER_BLOCK];
     apus_fit_q3_k(input, weights, &found);
     block->d = found.d;
     pack_scales(found.scales, block->scales);
-    memset(block->high, 0, sizeof block->high);
-    memset(block->low, 0, sizeof block->low);
-    for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
-        int code = found.codes[i] + 4;
-        block->low[32 * (i / 128) + i % 32] |= (uint8_t)((code & 3) << (2 * (i / 32 % 4)));
-        block->high[i % 32] |= (uint8_t)((code >> 2) << (i / 32));
-    }
+    for (int i = 0; i < APUS_SUPER_BLOCK; i++) { codes[i] = (uint8_t)(found.codes[i] + 4); }
+    put(codes, block);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {
@@ -60,4 +79,7 @@ const apus_codec apus_codec_q3_k = {
     .encode = encode,
     .fit = fit,
     .weight_spread = 2,
+    .grid = grid,
+    .top_code = 7,
+    .put = put,
 };

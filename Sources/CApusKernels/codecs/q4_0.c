@@ -14,15 +14,26 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
+static void grid(const void *blocks, float *steps, float *origins, int64_t count) {
+    const apus_q4_0_block *block = blocks;
+    for (int64_t i = 0; i < count; i++) {
+        steps[i] = apus_half_to_float(block[i / APUS_BLOCK].d);
+        origins[i] = -8 * steps[i];
+    }
+}
+
+static void put(const uint8_t *codes, void *target) {
+    apus_q4_0_block *block = target;
+    apus_put_halves(codes, block->low);
+}
+
 /// The codes nearest to the input for a given scale.
 static void store(const float *input, float d, apus_q4_0_block *block) {
     float inverse = apus_inverse(d);
+    uint8_t codes[APUS_BLOCK];
+    for (int i = 0; i < APUS_BLOCK; i++) { codes[i] = apus_code(input[i] * inverse + 8.5f, 15); }
     block->d = apus_float_to_half(d);
-    for (int i = 0; i < 16; i++) {
-        int first = apus_code(input[i] * inverse + 8.5f, 15);
-        int second = apus_code(input[16 + i] * inverse + 8.5f, 15);
-        block->low[i] = (uint8_t)(first | (second << 4));
-    }
+    put(codes, block);
 }
 
 static void encode_block(const float *input, apus_q4_0_block *block) {
@@ -53,4 +64,7 @@ const apus_codec apus_codec_q4_0 = {
     .encode = encode,
     .fit = fit,
     .weight_spread = 1,
+    .grid = grid,
+    .top_code = 15,
+    .put = put,
 };

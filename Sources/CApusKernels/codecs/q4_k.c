@@ -19,6 +19,28 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
+static void grid(const void *blocks, float *steps, float *origins, int64_t count) {
+    const apus_q4_k_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
+        float d = apus_half_to_float(block->d);
+        float dmin = apus_half_to_float(block->dmin);
+        uint8_t scales[8], minima[8];
+        apus_unpack_k_scales(block->scales, scales, minima);
+        for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
+            steps[at + i] = d * (float)scales[i / 32];
+            origins[at + i] = -(dmin * (float)minima[i / 32]);
+        }
+    }
+}
+
+static void put(const uint8_t *codes, void *target) {
+    apus_q4_k_block *block = target;
+    for (int i = 0; i < 128; i++) {
+        const uint8_t *code = codes + 64 * (i / 32) + i % 32;
+        block->low[i] = (uint8_t)(code[0] | code[32] << 4);
+    }
+}
+
 static void fit(const float *input, const float *weights, void *target) {
     apus_q4_k_block *block = target;
     apus_affine_codes found;
@@ -26,10 +48,7 @@ static void fit(const float *input, const float *weights, void *target) {
     block->d = found.d;
     block->dmin = found.dmin;
     apus_pack_k_scales(found.scales, found.minima, block->scales);
-    for (int i = 0; i < 128; i++) {
-        const uint8_t *code = found.codes + 64 * (i / 32) + i % 32;
-        block->low[i] = (uint8_t)(code[0] | code[32] << 4);
-    }
+    put(found.codes, block);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {
@@ -51,4 +70,7 @@ const apus_codec apus_codec_q4_k = {
     .encode = encode,
     .fit = fit,
     .weight_spread = 2,
+    .grid = grid,
+    .top_code = 15,
+    .put = put,
 };

@@ -17,19 +17,28 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
+static void grid(const void *blocks, float *steps, float *origins, int64_t count) {
+    const apus_q5_1_block *block = blocks;
+    for (int64_t i = 0; i < count; i++) {
+        steps[i] = apus_half_to_float(block[i / APUS_BLOCK].d);
+        origins[i] = apus_half_to_float(block[i / APUS_BLOCK].m);
+    }
+}
+
+static void put(const uint8_t *codes, void *target) {
+    apus_q5_1_block *block = target;
+    apus_put_halves(codes, block->low);
+    block->high = apus_fifth_bits(codes);
+}
+
 /// The codes nearest to the input for a given line.
 static void store(const float *input, float d, float least, apus_q5_1_block *block) {
     float inverse = apus_inverse(d);
-    uint32_t high = 0;
+    uint8_t codes[APUS_BLOCK];
+    for (int i = 0; i < APUS_BLOCK; i++) { codes[i] = apus_code((input[i] - least) * inverse + 0.5f, 31); }
     block->d = apus_float_to_half(d);
     block->m = apus_float_to_half(least);
-    for (int i = 0; i < 16; i++) {
-        uint32_t first = apus_code((input[i] - least) * inverse + 0.5f, 31);
-        uint32_t second = apus_code((input[16 + i] - least) * inverse + 0.5f, 31);
-        block->low[i] = (uint8_t)((first & 15) | (second & 15) << 4);
-        high |= (first >> 4) << i | (second >> 4) << (16 + i);
-    }
-    block->high = high;
+    put(codes, block);
 }
 
 static void encode_block(const float *input, apus_q5_1_block *block) {
@@ -63,4 +72,7 @@ const apus_codec apus_codec_q5_1 = {
     .encode = encode,
     .fit = fit,
     .weight_spread = 1,
+    .grid = grid,
+    .top_code = 31,
+    .put = put,
 };

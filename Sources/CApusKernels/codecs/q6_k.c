@@ -16,20 +16,37 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
-static void fit(const float *input, const float *weights, void *target) {
+static void grid(const void *blocks, float *steps, float *origins, int64_t count) {
+    const apus_q6_k_block *block = blocks;
+    for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
+        float d = apus_half_to_float(block->d);
+        for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
+            steps[at + i] = d * (float)block->scales[i / 16];
+            origins[at + i] = -32 * steps[at + i];
+        }
+    }
+}
+
+static void put(const uint8_t *codes, void *target) {
     apus_q6_k_block *block = target;
-    apus_linear_codes found;
-    apus_fit_q6_k(input, weights, &found);
-    block->d = found.d;
-    memcpy(block->scales, found.scales, sizeof block->scales);
     memset(block->low, 0, sizeof block->low);
     memset(block->high, 0, sizeof block->high);
     for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
-        int code = found.codes[i] + 32;
         int part = i / 32 % 4;
-        block->low[64 * (i / 128) + 32 * (part % 2) + i % 32] |= (uint8_t)((code & 15) << (4 * (part / 2)));
-        block->high[32 * (i / 128) + i % 32] |= (uint8_t)((code >> 4) << (2 * part));
+        block->low[64 * (i / 128) + 32 * (part % 2) + i % 32] |= (uint8_t)((codes[i] & 15) << (4 * (part / 2)));
+        block->high[32 * (i / 128) + i % 32] |= (uint8_t)((codes[i] >> 4) << (2 * part));
     }
+}
+
+static void fit(const float *input, const float *weights, void *target) {
+    apus_q6_k_block *block = target;
+    apus_linear_codes found;
+    uint8_t codes[APUS_SUPER_BLOCK];
+    apus_fit_q6_k(input, weights, &found);
+    block->d = found.d;
+    memcpy(block->scales, found.scales, sizeof block->scales);
+    for (int i = 0; i < APUS_SUPER_BLOCK; i++) { codes[i] = (uint8_t)(found.codes[i] + 32); }
+    put(codes, block);
 }
 
 static void encode(const float *input, void *blocks, int64_t count) {
@@ -50,4 +67,7 @@ const apus_codec apus_codec_q6_k = {
     .decode = decode,
     .encode = encode,
     .fit = fit,
+    .grid = grid,
+    .top_code = 63,
+    .put = put,
 };

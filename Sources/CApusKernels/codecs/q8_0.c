@@ -10,6 +10,19 @@ static void decode(const void *blocks, float *output, int64_t count) {
     }
 }
 
+static void grid(const void *blocks, float *steps, float *origins, int64_t count) {
+    const apus_q8_0_block *block = blocks;
+    for (int64_t i = 0; i < count; i++) {
+        steps[i] = apus_half_to_float(block[i / APUS_BLOCK].d);
+        origins[i] = -128 * steps[i];
+    }
+}
+
+static void put(const uint8_t *codes, void *target) {
+    apus_q8_0_block *block = target;
+    for (int i = 0; i < APUS_BLOCK; i++) { block->codes[i] = (int8_t)(codes[i] - 128); }
+}
+
 /// Nearest integer in -127 ... 127, ties away from zero; 0 for NaN.
 static inline int8_t nearest(float value) {
     float magnitude = __builtin_fabsf(value);
@@ -43,4 +56,7 @@ const apus_codec apus_codec_q8_0 = {
     .block_bytes = sizeof(apus_q8_0_block),
     .decode = decode,
     .encode = encode,
+    .grid = grid,
+    .top_code = 255,
+    .put = put,
 };

@@ -37,10 +37,20 @@ typedef struct apus_codec {
     void (*_Nullable fit)(const float *_Nonnull input, const float *_Nullable weights, void *_Nonnull block);
     /// An element x weighs importance * sqrt(weight_spread * mean square of the block + x^2); importance where it is 0.
     float weight_spread;
+    /// The grids that scales span: element i can be origins[i] + steps[i] * code, code 0 ... top_code. Steps may be negative or
+    /// 0. NULL for floats and where levels lie unevenly. `count` is a multiple of block_length.
+    void (*_Nullable grid)(const void *_Nonnull blocks, float *_Nonnull steps, float *_Nonnull origins, int64_t count);
+    int32_t top_code;
+    /// Puts codes of `grid` into one block, whose scales stay.
+    void (*_Nullable put)(const uint8_t *_Nonnull codes, void *_Nonnull block);
 } apus_codec;
 
 /// The codec of a GGUF type number, or NULL.
 const apus_codec *_Nullable apus_codec_for_type(int32_t type);
+
+/// Puts the nearest codes into blocks whose scales stay: 0 for NaN and where the step is 0. For codecs with a grid; `count` is a
+/// multiple of block_length. Values on the grid keep what they decode to.
+void apus_snap(const apus_codec *_Nonnull codec, const float *_Nonnull input, void *_Nonnull blocks, int64_t count);
 
 /// Encodes as `encode` does, but for the least squared error weighted by `importance`: one finite number per element,
 /// not negative and neither tiny nor huge beside 1. No block is worse than that of `encode` by that measure.
