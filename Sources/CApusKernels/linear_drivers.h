@@ -54,7 +54,7 @@ typedef void (*panel_kernel)(vfloat *sums, unpacked_chunk chunk, const apus_matm
 typedef struct vector_format {
     int32_t type;
     arithmetic arithmetic;
-    void (*open)(block_scales *scales, const uint16_t *paired, const void *block, int part);
+    void (*open)(block_scales *scales, const void *front, const void *block, int part);
     void (*unpack)(weight_group *out, const block_scales *scales, const void *block, int index, int part);
     panel_kernel one_column, all_columns;
 } vector_format;
@@ -162,7 +162,8 @@ APUS_INLINE void store_sum(const apus_matmul_args *args, int64_t row, int64_t ou
 /// A format's sizes, constants in each of its kernels.
 typedef struct tile_sizes {
     int groups_per_block, group_bytes;  ///< of 32 inputs; bytes of all 16 outputs
-    int pair_scale_bytes, body_bytes;
+    int body_bytes;
+    apus_scale_place scales;
 } tile_sizes;
 
 /// Rows of a panel of `panel_rows`, from row `first` of all.
@@ -175,11 +176,11 @@ APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile
     for (int i = 0; i < APUS_PARTS * rows; i++) { sums[i] = (vfloat){}; }
     int64_t blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
     for (int64_t block = 0; block < blocks; block++) {
-        const uint8_t *body = tile + apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
-        const uint8_t *paired = tile + apus_scale_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+        const uint8_t *body = tile + apus_body_offset(sizes.scales, sizes.body_bytes, block);
+        const uint8_t *front = tile + apus_scale_offset(sizes.scales, sizes.body_bytes, block);
         block_scales scales[APUS_PARTS];
         for (int part = 0; part < APUS_PARTS; part++) {
-            format.open(&scales[part], (const uint16_t *)paired, body, part);
+            format.open(&scales[part], front, body, part);
         }
 #pragma clang loop unroll(disable)
         for (int index = 0; index < sizes.groups_per_block; index++) {
@@ -306,11 +307,12 @@ APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int
         int part = (int)((column + i) % APUS_PARTS);
         const uint8_t *tile = (const uint8_t *)args->weights + (column + i) / APUS_PARTS * tile_bytes;
         for (int64_t block = first_block; block < first_block + blocks; block++) {
-            const uint8_t *body = tile + apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
-            const uint8_t *paired = tile + apus_scale_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+            const uint8_t *body = tile + apus_body_offset(sizes.scales, sizes.body_bytes, block);
+            const uint8_t *front = tile + apus_scale_offset(sizes.scales, sizes.body_bytes, block);
             block_scales scales;
-            format.open(&scales, (const uint16_t *)paired, body, part);
-            for (int64_t line = 0; line < sizes.body_bytes + sizes.pair_scale_bytes / 2; line += 64) {
+            format.open(&scales, front, body, part);
+            int64_t bytes = sizes.body_bytes + (sizes.scales == APUS_SCALES_BEFORE_PAIR ? 32 : 0);
+            for (int64_t line = 0; line < bytes; line += 64) {
                 __builtin_prefetch(body + distance + line, 0, 2);
             }
 #pragma clang loop unroll(disable)
@@ -336,11 +338,11 @@ APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, 
         unpacked_chunk chunk = {weights, sets, block * sizes.groups_per_block, blocks * sizes.groups_per_block,
                                 column, block + blocks == all_blocks};
         // To the next chunk, or past the tiles that a second thread is at.
-        int64_t distance = apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, step);
+        int64_t distance = apus_body_offset(sizes.scales, sizes.body_bytes, step);
         if (chunk.is_last) {
             int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
             distance = 2 * sets * columns / APUS_PARTS * tile_bytes -
-                apus_body_offset(sizes.pair_scale_bytes, sizes.body_bytes, block);
+                apus_body_offset(sizes.scales, sizes.body_bytes, block);
         }
         for (int64_t set = 0; set < sets; set++) {
             unpack_set(weights + set * chunk.groups * columns, args, column + set * columns, columns, block, blocks,

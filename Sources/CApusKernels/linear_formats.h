@@ -34,14 +34,13 @@ PANEL_KERNELS(halves_6_bit)
 PANEL_KERNELS(halves_3_bit)
 PANEL_KERNELS(halves_minimum_2_bit)
 
-#define MATMUL(name, number, opener, length, how)                                                                  \
+#define MATMUL(name, number, opener, place, length, how)                                                           \
     static void matmul_##name(const void *pointer, int64_t begin, int64_t end, void *scratch) {                    \
         const apus_matmul_args *args = pointer;                                                                    \
         const vector_format format = {number, how, opener, unpack_##name, how##_one_column, how##_all_columns};    \
         const tile_sizes sizes = {                                                                                 \
             length / APUS_GROUP, sizeof(apus_##name##_block) * APUS_TILE_ROWS * APUS_GROUP / length,               \
-            sizeof(apus_##name##_block) * APUS_TILE_ROWS > sizeof(apus_##name##_tile) ? 64 : 0,                    \
-            sizeof(apus_##name##_tile)};                                                                           \
+            sizeof(apus_##name##_tile), APUS_SCALES_##place};                                                      \
         if (args->rows <= APUS_UNPACKED_ROWS(length)) {                                                            \
             multiply_few(args, begin, end, format, sizes);                                                         \
         } else {                                                                                                   \
@@ -51,20 +50,20 @@ PANEL_KERNELS(halves_minimum_2_bit)
 
 typedef apus_q4_0_tile apus_iq4_nl_tile;
 
-MATMUL(q4_0, APUS_TYPE_Q4_0, open_q4_0, 32, signed_4_bit)
-MATMUL(q4_1, APUS_TYPE_Q4_1, open_q4_1, 32, minimum_4_bit)
-MATMUL(q5_0, APUS_TYPE_Q5_0, open_q4_0, 32, signed_5_bit)
-MATMUL(q5_1, APUS_TYPE_Q5_1, open_q5_1, 32, minimum_5_bit)
-MATMUL(q8_0, APUS_TYPE_Q8_0, open_q4_0, 32, signed_8_bit)
-MATMUL(q2_k, APUS_TYPE_Q2_K, open_q2_k, 256, halves_minimum_2_bit)
-MATMUL(q3_k, APUS_TYPE_Q3_K, open_q3_k, 256, halves_3_bit)
-MATMUL(q4_k, APUS_TYPE_Q4_K, open_q4_k, 256, minimum_4_bit)
-MATMUL(q5_k, APUS_TYPE_Q5_K, open_q5_k, 256, minimum_5_bit)
-MATMUL(q6_k, APUS_TYPE_Q6_K, open_q6_k, 256, halves_6_bit)
-MATMUL(iq4_nl, APUS_TYPE_IQ4_NL, open_q4_0, 32, signed_8_bit)
-MATMUL(iq4_xs, APUS_TYPE_IQ4_XS, open_iq4_xs, 256, signed_8_bit)
-MATMUL(q3_g64, APUS_TYPE_Q3_G64, open_q3_g64, 64, minimum_3_bit)
-MATMUL(q3_g128, APUS_TYPE_Q3_G128, open_q3_g128, 128, minimum_3_bit)
+MATMUL(q4_0, APUS_TYPE_Q4_0, open_q4_0, BEFORE_PAIR, 32, signed_4_bit)
+MATMUL(q4_1, APUS_TYPE_Q4_1, open_q4_1, INSIDE, 32, minimum_4_bit)
+MATMUL(q5_0, APUS_TYPE_Q5_0, open_q4_0, BEFORE_PAIR, 32, signed_5_bit)
+MATMUL(q5_1, APUS_TYPE_Q5_1, open_q5_1, INSIDE, 32, minimum_5_bit)
+MATMUL(q8_0, APUS_TYPE_Q8_0, open_q4_0, BEFORE_PAIR, 32, signed_8_bit)
+MATMUL(q2_k, APUS_TYPE_Q2_K, open_q2_k, INSIDE, 256, halves_minimum_2_bit)
+MATMUL(q3_k, APUS_TYPE_Q3_K, open_q3_k, BEFORE_PAIR, 256, halves_3_bit)
+MATMUL(q4_k, APUS_TYPE_Q4_K, open_q4_k, INSIDE, 256, minimum_4_bit)
+MATMUL(q5_k, APUS_TYPE_Q5_K, open_q5_k, INSIDE, 256, minimum_5_bit)
+MATMUL(q6_k, APUS_TYPE_Q6_K, open_q6_k, BEFORE_PAIR, 256, halves_6_bit)
+MATMUL(iq4_nl, APUS_TYPE_IQ4_NL, open_q4_0, BEFORE_PAIR, 32, signed_8_bit)
+MATMUL(iq4_xs, APUS_TYPE_IQ4_XS, open_iq4_xs, INSIDE, 256, signed_8_bit)
+MATMUL(q3_g64, APUS_TYPE_Q3_G64, open_q3_g64, INSIDE, 64, minimum_3_bit)
+MATMUL(q3_g128, APUS_TYPE_Q3_G128, open_q3_g128, INSIDE, 128, minimum_3_bit)
 
 static void fill_vector_formats(apus_kernels *table) {
     static const struct { int32_t type; apus_range_kernel matmul; } entries[] = {

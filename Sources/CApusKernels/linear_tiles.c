@@ -15,10 +15,10 @@
 
 /// A format whose block headers keep the alignment.
 #define LAYOUT(number, length, block, tile, count, ...) \
-    { number, length, sizeof(block), sizeof(tile), -1, count, {__VA_ARGS__} }
+    { number, length, sizeof(block), sizeof(tile), APUS_SCALES_INSIDE, 0, count, {__VA_ARGS__} }
 /// A format whose scale `d` stands before a pair of blocks.
 #define PAIR_LAYOUT(number, length, block, tile, count, ...) \
-    { number, length, sizeof(block), sizeof(tile), offsetof(block, d), count, {__VA_ARGS__} }
+    { number, length, sizeof(block), sizeof(tile), APUS_SCALES_BEFORE_PAIR, offsetof(block, d), count, {__VA_ARGS__} }
 
 static const apus_tile_layout q4_0 =
     PAIR_LAYOUT(2, 32, apus_q4_0_block, apus_q4_0_tile, 1, WORDS(apus_q4_0_block, apus_q4_0_tile, low, 4));
@@ -136,21 +136,29 @@ static inline __attribute__((always_inline)) void pack_field(const apus_tile_fie
 
 int64_t apus_tile_bytes(const apus_tile_layout *layout, int64_t inputs) {
     int64_t blocks = inputs / layout->block_length;
-    return (blocks + 1) / 2 * apus_pair_scale_bytes(layout) + blocks * layout->body_bytes;
+    return apus_body_offset(layout->scales, layout->body_bytes, blocks - 1) + layout->body_bytes;
+}
+
+/// Bytes of a row's scale that stands in front.
+static inline size_t scale_width(apus_scale_place scales) {
+    return scales == APUS_SCALES_INSIDE ? 0 : scales == APUS_SCALES_BEFORE_PAIR ? 2 : 4;
 }
 
 static inline __attribute__((always_inline)) void pack(const apus_tile_layout *layout, const void *source,
                                                        int64_t stride, int64_t rows, int64_t inputs, void *tile) {
-    int64_t blocks = inputs / layout->block_length, pair_bytes = apus_pair_scale_bytes(layout);
-    if (rows < APUS_TILE_ROWS || (blocks % 2 != 0 && pair_bytes > 0)) {
+    int64_t blocks = inputs / layout->block_length;
+    size_t width = scale_width(layout->scales);
+    if (rows < APUS_TILE_ROWS || (blocks % 2 != 0 && layout->scales == APUS_SCALES_BEFORE_PAIR)) {
         memset(tile, 0, (size_t)apus_tile_bytes(layout, inputs));
     }
     for (int64_t block = 0; block < blocks; block++) {
-        uint8_t *body = (uint8_t *)tile + apus_body_offset(pair_bytes, layout->body_bytes, block);
-        uint8_t *scales = (uint8_t *)tile + apus_scale_offset(pair_bytes, layout->body_bytes, block);
+        uint8_t *body = (uint8_t *)tile + apus_body_offset(layout->scales, layout->body_bytes, block);
+        uint8_t *scales = (uint8_t *)tile + apus_scale_offset(layout->scales, layout->body_bytes, block);
         for (int64_t row = 0; row < rows; row++) {
             const uint8_t *from = (const uint8_t *)source + row * stride + block * layout->block_bytes;
-            if (pair_bytes > 0) { memcpy(scales + row * 2, from + layout->scale_source, 2); }
+            if (layout->scales == APUS_SCALES_BEFORE_PAIR || block == 0) {
+                memcpy(scales + (size_t)row * width, from + layout->scale_source, width);
+            }
             for (int field = 0; field < layout->field_count; field++) {
                 pack_field(layout->fields[field], from, body, row);
             }
@@ -160,10 +168,10 @@ static inline __attribute__((always_inline)) void pack(const apus_tile_layout *l
 
 void apus_tile_gather(const apus_tile_layout *layout, const uint8_t *tile, int64_t block, int64_t row,
                       uint8_t *output) {
-    int64_t pair_bytes = apus_pair_scale_bytes(layout);
-    const uint8_t *body = tile + apus_body_offset(pair_bytes, layout->body_bytes, block);
-    const uint8_t *scales = tile + apus_scale_offset(pair_bytes, layout->body_bytes, block);
-    if (pair_bytes > 0) { memcpy(output + layout->scale_source, scales + row * 2, 2); }
+    const uint8_t *body = tile + apus_body_offset(layout->scales, layout->body_bytes, block);
+    const uint8_t *scales = tile + apus_scale_offset(layout->scales, layout->body_bytes, block);
+    size_t width = scale_width(layout->scales);
+    memcpy(output + layout->scale_source, scales + (size_t)row * width, width);
     for (int index = 0; index < layout->field_count; index++) {
         const apus_tile_field field = layout->fields[index];
         for (int unit = 0; unit < field.count; unit++) {

@@ -3,7 +3,7 @@
 // A tile holds 16 output rows of the file's bytes, rearranged so that one load of 64 bytes brings the same 4-byte word
 // of all 16 rows; not a byte is added. Where a block's header would break the alignment of 64 (a single
 // vector of 32 bytes), two blocks share one: the 64 bytes in front of a pair are its two vectors of scales. One stream
-// of addresses is what the CPU prefetches best; scales of a whole tile in front cost a tenth of the decode rate.
+// of addresses is what the CPU prefetches best; block scales of a whole tile in front cost a tenth of the decode rate.
 #pragma once
 
 #include <stdint.h>
@@ -70,6 +70,13 @@ typedef enum apus_tile_coding {
     APUS_CODING_STEP_BITS = 2,    ///< 32 single bits, see apus_q5_0_tile
 } apus_tile_coding;
 
+/// Where the scales of a tile's blocks stand.
+typedef enum apus_scale_place {
+    APUS_SCALES_INSIDE,       ///< in the body
+    APUS_SCALES_BEFORE_PAIR,  ///< 64 bytes in front of two blocks: binary16, those of the first, then of the second
+    APUS_SCALES_BEFORE_ROW,   ///< 64 bytes in front of all blocks: binary32, one for each row
+} apus_scale_place;
+
 /// `count` units of `width` bytes at `source` in a file block stand at `target` in the tile's block.
 typedef struct apus_tile_field {
     uint16_t source, target;
@@ -80,7 +87,8 @@ typedef struct apus_tile_layout {
     int32_t type;
     int32_t block_length, block_bytes;  ///< of the file's block
     int32_t body_bytes;                 ///< of the tile's block
-    int32_t scale_source;               ///< where the file's block has the scale that stands before a pair; or -1
+    apus_scale_place scales;
+    int32_t scale_source;               ///< where the file's block has the scale that stands in front
     int32_t field_count;
     apus_tile_field fields[6];
 } apus_tile_layout;
@@ -88,23 +96,15 @@ typedef struct apus_tile_layout {
 /// The layout of a quantized GGUF type.
 const apus_tile_layout *_Nonnull apus_tile_layout_for_type(int32_t type);
 
-/// Where a pair of blocks begins, and its scales where it has them.
-static inline int64_t apus_pair_offset(int64_t scale_bytes, int64_t body_bytes, int64_t block) {
-    return block / 2 * (scale_bytes + 2 * body_bytes);
+/// Where the body of a block begins.
+static inline int64_t apus_body_offset(apus_scale_place scales, int64_t body_bytes, int64_t block) {
+    int64_t vectors = scales == APUS_SCALES_BEFORE_PAIR ? block / 2 + 1 : scales == APUS_SCALES_BEFORE_ROW;
+    return 64 * vectors + block * body_bytes;
 }
 
-/// Where the body of a block begins; `scale_bytes` is 64 or 0.
-static inline int64_t apus_body_offset(int64_t scale_bytes, int64_t body_bytes, int64_t block) {
-    return apus_pair_offset(scale_bytes, body_bytes, block) + scale_bytes + block % 2 * body_bytes;
-}
-
-/// Where the scales of a block with scale_bytes 64 begin.
-static inline int64_t apus_scale_offset(int64_t scale_bytes, int64_t body_bytes, int64_t block) {
-    return apus_pair_offset(scale_bytes, body_bytes, block) + block % 2 * 32;
-}
-
-static inline int64_t apus_pair_scale_bytes(const apus_tile_layout *_Nonnull layout) {
-    return layout->scale_source < 0 ? 0 : 64;
+/// Where the scales of a block begin that stand in front.
+static inline int64_t apus_scale_offset(apus_scale_place scales, int64_t body_bytes, int64_t block) {
+    return scales == APUS_SCALES_BEFORE_PAIR ? block / 2 * (64 + 2 * body_bytes) + block % 2 * 32 : 0;
 }
 
 int64_t apus_tile_bytes(const apus_tile_layout *_Nonnull layout, int64_t inputs);

@@ -65,9 +65,9 @@ APUS_INLINE void add_step_bits(vbyte w[8], const uint32_t high[16], int place, i
     }
 }
 
-APUS_INLINE void open_q4_0(block_scales *scales, const uint16_t *paired, const void *block, int part) {
+APUS_INLINE void open_q4_0(block_scales *scales, const void *front, const void *block, int part) {
     (void)block;
-    open_paired(scales, paired, part);
+    open_paired(scales, front, part);
 }
 
 APUS_INLINE void unpack_q4_0(weight_group *out, const block_scales *scales, const void *block, int index, int part) {
@@ -76,8 +76,8 @@ APUS_INLINE void unpack_q4_0(weight_group *out, const block_scales *scales, cons
     out->d = scales->d;
 }
 
-APUS_INLINE void open_q4_1(block_scales *scales, const uint16_t *paired, const void *block, int part) {
-    (void)paired;
+APUS_INLINE void open_q4_1(block_scales *scales, const void *front, const void *block, int part) {
+    (void)front;
     const apus_q4_1_tile *tile = block;
     open_factors(scales, tile->d, tile->m, part);
 }
@@ -97,8 +97,8 @@ APUS_INLINE void unpack_q5_0(weight_group *out, const block_scales *scales, cons
     out->d = scales->d;
 }
 
-APUS_INLINE void open_q5_1(block_scales *scales, const uint16_t *paired, const void *block, int part) {
-    (void)paired;
+APUS_INLINE void open_q5_1(block_scales *scales, const void *front, const void *block, int part) {
+    (void)front;
     const apus_q5_1_tile *tile = block;
     open_factors(scales, tile->d, tile->m, part);
 }
@@ -129,8 +129,8 @@ APUS_INLINE void unpack_iq4_nl(weight_group *out, const block_scales *scales, co
 
 // MARK: Groups of 64 and 128
 
-APUS_INLINE void open_q3_g64(block_scales *scales, const uint16_t *paired, const void *block, int part) {
-    (void)paired;
+APUS_INLINE void open_q3_g64(block_scales *scales, const void *front, const void *block, int part) {
+    (void)front;
     const apus_q3_g64_tile *tile = block;
     open_factors(scales, tile->d, tile->m, part);
 }
@@ -145,8 +145,8 @@ APUS_INLINE void unpack_q3_g64(weight_group *out, const block_scales *scales, co
     out->m = scales->m;
 }
 
-APUS_INLINE void open_q3_g128(block_scales *scales, const uint16_t *paired, const void *block, int part) {
-    (void)paired;
+APUS_INLINE void open_q3_g128(block_scales *scales, const void *front, const void *block, int part) {
+    (void)front;
     const apus_q3_g128_tile *tile = block;
     open_factors(scales, tile->d, tile->m, part);
 }
@@ -163,9 +163,9 @@ APUS_INLINE void unpack_q3_g128(weight_group *out, const block_scales *scales, c
 
 // MARK: Super-blocks with a scale per 32
 
-APUS_INLINE void open_iq4_xs(block_scales *scales, const uint16_t *paired, const void *block, int part) {
+APUS_INLINE void open_iq4_xs(block_scales *scales, const void *front, const void *block, int part) {
     const apus_iq4_xs_tile *tile = block;
-    (void)paired;
+    (void)front;
     scales->d = load_half(tile->d + part * APUS_LANES);
     scales->words[0] = part_of(tile->scales_low, part);
     scales->words[1] = load_short(tile->scales_high + part * APUS_LANES);
@@ -199,8 +199,8 @@ APUS_INLINE void unpack_k_low(vbyte w[8], const uint32_t low[32][16], int index,
     for (int s = 0; s < 8; s++) { w[s] = (vbyte)((part_of(low[8 * (index / 2) + s], part) >> shift) & 0x0f0f0f0f); }
 }
 
-APUS_INLINE void open_q4_k(block_scales *scales, const uint16_t *paired, const void *block, int part) {
-    (void)paired;
+APUS_INLINE void open_q4_k(block_scales *scales, const void *front, const void *block, int part) {
+    (void)front;
     const apus_q4_k_tile *tile = block;
     open_factors(scales, tile->d, tile->dmin, part);
     open_k_scales(scales, tile->scales, part);
@@ -211,8 +211,8 @@ APUS_INLINE void unpack_q4_k(weight_group *out, const block_scales *scales, cons
     unpack_k_scales(out, scales, index);
 }
 
-APUS_INLINE void open_q5_k(block_scales *scales, const uint16_t *paired, const void *block, int part) {
-    (void)paired;
+APUS_INLINE void open_q5_k(block_scales *scales, const void *front, const void *block, int part) {
+    (void)front;
     const apus_q5_k_tile *tile = block;
     open_factors(scales, tile->d, tile->dmin, part);
     open_k_scales(scales, tile->scales, part);
@@ -235,9 +235,9 @@ APUS_INLINE vword two_bits(const uint32_t words[16][16], int index, int s, int p
     return (part_of(words[8 * (index / 4) + s], part) >> (uint32_t)(2 * (index % 4))) & 0x03030303;
 }
 
-APUS_INLINE void open_q6_k(block_scales *scales, const uint16_t *paired, const void *block, int part) {
+APUS_INLINE void open_q6_k(block_scales *scales, const void *front, const void *block, int part) {
     (void)block;
-    open_paired(scales, paired, part);
+    open_paired(scales, front, part);
 }
 
 APUS_INLINE void unpack_q6_k(weight_group *out, const block_scales *scales, const void *block, int index, int part) {
@@ -253,9 +253,9 @@ APUS_INLINE void unpack_q6_k(weight_group *out, const block_scales *scales, cons
     out->d = scales->d;
 }
 
-APUS_INLINE void open_q3_k(block_scales *scales, const uint16_t *paired, const void *block, int part) {
+APUS_INLINE void open_q3_k(block_scales *scales, const void *front, const void *block, int part) {
     const apus_q3_k_tile *tile = block;
-    open_paired(scales, paired, part);
+    open_paired(scales, front, part);
     vword high = part_of(tile->scales[2], part);
     for (int i = 0; i < 4; i++) {
         vword low = part_of(tile->scales[i % 2], part) >> (uint32_t)(4 * (i / 2));
@@ -275,8 +275,8 @@ APUS_INLINE void unpack_q3_k(weight_group *out, const block_scales *scales, cons
     out->d = scales->d;
 }
 
-APUS_INLINE void open_q2_k(block_scales *scales, const uint16_t *paired, const void *block, int part) {
-    (void)paired;
+APUS_INLINE void open_q2_k(block_scales *scales, const void *front, const void *block, int part) {
+    (void)front;
     const apus_q2_k_tile *tile = block;
     open_factors(scales, tile->d, tile->dmin, part);
 }
