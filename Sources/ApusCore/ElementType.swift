@@ -20,12 +20,13 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
     case bf16 = 30
     case q3G64 = 0x4150_0000
     case q3G128 = 0x4150_0001
+    case i4Row = 0x4150_0002
 
     /// Elements in a block: 1 for floats.
     public var blockLength: Int {
         switch self {
         case .f32, .f16, .bf16: 1
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4NL: 32
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4NL, .i4Row: 32
         case .q3G64: 64
         case .q3G128: 128
         case .q2K, .q3K, .q4K, .q5K, .q6K, .iq4XS: 256
@@ -50,8 +51,13 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
         case .iq4XS: 136
         case .q3G64: 28
         case .q3G128: 52
+        case .i4Row: 16
         }
     }
+
+    /// Bytes in front of a row's blocks: its scale, for types that have one for the whole row; 0 for the others, whose rows
+    /// are as good as their blocks.
+    public var rowHeaderByteCount: Int { self == .i4Row ? 4 : 0 }
 
     /// The name the field uses: `F32`, `Q4_K`, `IQ4_NL` ….
     public var description: String {
@@ -73,6 +79,7 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
         case .iq4XS: "IQ4_XS"
         case .q3G64: "Q3_G64"
         case .q3G128: "Q3_G128"
+        case .i4Row: "I4_ROW"
         }
     }
 
@@ -89,8 +96,16 @@ public enum ElementType: UInt32, BitwiseCopyable, Sendable, CaseIterable, Custom
     /// Bytes of a row of `elementCount` elements, or nil if it is not a whole number of blocks or overflows.
     public func byteCount(elementCount: Int) -> Int? {
         guard elementCount >= 0, elementCount % blockLength == 0 else { return nil }
-        let (bytes, overflow) = (elementCount / blockLength).multipliedReportingOverflow(by: blockByteCount)
-        return overflow ? nil : bytes
+        let (blocks, overflow) = (elementCount / blockLength).multipliedReportingOverflow(by: blockByteCount)
+        let (bytes, headerOverflow) = blocks.addingReportingOverflow(rowHeaderByteCount)
+        return overflow || headerOverflow ? nil : bytes
+    }
+
+    /// Elements of a row of `byteCount` bytes, or nil if it is not a whole number of blocks.
+    package func elementCount(byteCount: Int) -> Int? {
+        let blocks = byteCount - rowHeaderByteCount
+        guard blocks >= 0, blocks % blockByteCount == 0 else { return nil }
+        return blocks / blockByteCount * blockLength
     }
 
     /// The type, or the nearest with shorter blocks that rows of `rowLength` elements are whole numbers of, as in llama.cpp's

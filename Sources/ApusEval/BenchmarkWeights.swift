@@ -16,7 +16,7 @@ struct BenchmarkWeights {
     /// - Throws: `ApusError` (`inputOutput`) if the folder for temporary files cannot be written.
     init(type: ElementType, outputCount: Int, inputCount: Int) throws {
         let values = (0..<16 * inputCount).map { Float(($0 &* 2_654_435_761) >> 7 & 0xffff) / 32_768 - 1 }
-        let rows = try ElementCodec.encode(values, as: type)
+        let rows = try ElementCodec.encode(values, as: type, rowLength: inputCount)
         let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(folder)/apus-bench-XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)

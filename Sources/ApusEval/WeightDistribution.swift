@@ -152,7 +152,7 @@ extension WeightDistribution {
         else {
             throw ApusError(.malformedFile, "\(tensor.bytes.file.path): tensor \(tensor.name): too few bytes")
         }
-        let values = try ElementCodec.decode(bytes, as: tensor.type)
+        let values = try ElementCodec.decode(bytes, as: tensor.type, rowLength: tensor.shape[0])
         guard values.allSatisfy(\.isFinite) else {
             throw ApusError(
                 .malformedFile,

@@ -14,10 +14,10 @@ package struct QuantizationType: Sendable, Hashable {
 
     /// Every type there is, the smallest first.
     package static let all: [QuantizationType] = [
-        .init(name: "Q2_K", fileType: 10, base: .q2K), .init(name: "Q3_K_S", fileType: 11, base: .q3K),
+        .init(name: "Q2_K", fileType: 10, base: .q2K), .init(ours: .q3G128),
+        .init(name: "Q3_K_S", fileType: 11, base: .q3K), .init(ours: .q3G64),
         .init(name: "Q3_K_M", fileType: 12, base: .q3K), .init(name: "Q3_K_L", fileType: 13, base: .q3K),
-        .init(name: "Q3_G128", fileType: ElementType.q3G128.rawValue, base: .q3G128),
-        .init(name: "Q3_G64", fileType: ElementType.q3G64.rawValue, base: .q3G64), .init(name: "IQ4_XS", fileType: 30, base: .iq4XS),
+        .init(ours: .i4Row), .init(name: "IQ4_XS", fileType: 30, base: .iq4XS),
         .init(name: "IQ4_NL", fileType: 25, base: .iq4NL), .init(name: "Q4_0", fileType: 2, base: .q4_0),
         .init(name: "Q4_K_S", fileType: 14, base: .q4K), .init(name: "Q4_K_M", fileType: 15, base: .q4K),
         .init(name: "Q4_1", fileType: 3, base: .q4_1), .init(name: "Q5_0", fileType: 8, base: .q5_0),
@@ -34,6 +34,11 @@ package struct QuantizationType: Sendable, Hashable {
         self.name = name
         self.fileType = fileType
         self.base = base
+    }
+
+    /// A type that llama.cpp lacks.
+    private init(ours type: ElementType) {
+        self.init(name: type.description, fileType: type.rawValue, base: type)
     }
 
     /// The type with a name, in any case; nil if there is none.

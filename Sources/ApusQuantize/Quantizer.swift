@@ -99,22 +99,23 @@ package struct Quantizer {
         try part.replaceStart(with: header.bytes)
     }
 
-    /// Elements that are converted at once: whole blocks of every type.
+    /// Elements that are converted at once, about.
     private static let stretchLength = 1 << 20
 
     private func write(_ item: Item, to part: PartFile, compute: Compute, progress: (Int) -> Void) throws {
         let tensor = item.tensor
-        let conversion = ElementConversion(
+        let conversion = try ElementConversion(
             from: tensor.type,
             to: item.type,
+            rowLength: tensor.shape.first ?? 1,
             importance: item.type.isQuantized ? importance?.weights(of: tensor.name) ?? [] : []
         )
-        let stretch = Self.stretchLength / tensor.type.blockLength * tensor.type.blockByteCount
+        let stretch = max(1, Self.stretchLength / conversion.unitLength) * conversion.storedUnitByteCount
         for offset in stride(from: 0, to: tensor.byteCount, by: stretch) {
             try Task.checkCancellation()
             let range = offset..<min(offset + stretch, tensor.byteCount)
             do {
-                let first = offset / tensor.type.blockByteCount * tensor.type.blockLength
+                let first = offset / conversion.storedUnitByteCount * conversion.unitLength
                 let converted = try tensor.withBytes(range) {
                     try conversion.convert($0, from: first, compute: compute)
                 }

@@ -9,21 +9,22 @@ extension ElementCodec {
         return codec.grid == nil ? nil : Int(codec.top_code)
     }
 
-    /// Where the codes of each element lie: its origin plus its step times a code from 0 to `topCode(of:)`; nil for types
-    /// without. Steps may be negative, or 0.
-    /// - Parameter bytes: a whole number of blocks.
+    /// Where the codes of each element lie: at its origin plus its step times a code from 0 to `topCode(of:)`.
+    ///
+    /// Steps may be negative, or 0. Nil for types whose blocks span no grid.
+    /// - Parameter bytes: a whole number of blocks; one row, if rows have headers.
     package static func grid(of bytes: RawSpan, as type: ElementType) -> (steps: [Float], origins: [Float])? {
-        precondition(bytes.byteCount % type.blockByteCount == 0)
-        let count = bytes.byteCount / type.blockByteCount * type.blockLength
+        guard let grid = codec(of: type).grid, let count = type.elementCount(byteCount: bytes.byteCount), count > 0
+        else { return nil }
         var steps = [Float](repeating: 0, count: count)
         var origins = steps
-        guard count > 0, let grid = codec(of: type).grid else { return nil }
         bytes.withUnsafeBytes { bytes in
             steps.withUnsafeMutableBufferPointer { steps in
                 origins.withUnsafeMutableBufferPointer { origins in
-                    guard let bytes = bytes.baseAddress, let steps = steps.baseAddress, let origins = origins.baseAddress
+                    guard let source = bytes.baseAddress, let steps = steps.baseAddress,
+                        let origins = origins.baseAddress
                     else { return }
-                    grid(bytes, steps, origins, Int64(count))
+                    grid(source, steps, origins, Int64(count))
                 }
             }
         }
@@ -33,7 +34,7 @@ extension ElementCodec {
     /// Puts the nearest codes into blocks whose scales stay; values on the grid keep their numbers.
     /// - Parameters:
     ///   - values: one for each element.
-    ///   - bytes: a whole number of blocks of a type with a grid.
+    ///   - bytes: a whole number of blocks of a type with a grid; one row, if rows have headers.
     package static func snap(_ values: Span<Float>, to bytes: inout [UInt8], as type: ElementType) {
         precondition(topCode(of: type) != nil && type.byteCount(elementCount: values.count) == bytes.count)
         values.withUnsafeBufferPointer { values in

@@ -6,35 +6,61 @@ package struct ElementConversion {
     private let stored: ElementType
     private let wanted: ElementType
     private let importance: [Float]
+    /// Elements that a thread takes at once: a row, where rows have headers, otherwise whole blocks of every type.
+    ///
+    /// Calls of `convert` begin at a multiple of it and end at one, or with the tensor.
+    package let unitLength: Int
+    /// Bytes of so many in the file.
+    package let storedUnitByteCount: Int
+    private let wantedUnitByteCount: Int
 
     /// A conversion between any two types.
-    /// - Parameter importance: what the squared error of each column of a row counts, finite, above 0 and around 1; empty if
-    ///   all count the same. As many as a row has elements, which is a whole number of the wanted type's blocks.
-    package init(from stored: ElementType, to wanted: ElementType, importance: [Float] = []) {
-        precondition(importance.count % wanted.blockLength == 0)
+    /// - Parameters:
+    ///   - rowLength: elements of a row, a whole number of blocks of both types.
+    ///   - importance: what the squared error of each column of a row counts, finite, above 0 and around 1; empty if
+    ///     all count the same. As many as a row has elements, or as several rows that come again and again.
+    /// - Throws: `ApusError` (`unsupported`) if rows have headers and are too long for a thread's memory.
+    package init(from stored: ElementType, to wanted: ElementType, rowLength: Int, importance: [Float] = []) throws {
+        precondition(importance.count % rowLength == 0)
         self.stored = stored
         self.wanted = wanted
         self.importance = importance
+        unitLength = Self.haveHeaders(stored, wanted) ? rowLength : Self.blocksLength
+        guard unitLength <= Int(APUS_SCRATCH_BYTES) / MemoryLayout<Float>.stride,
+            let storedBytes = stored.byteCount(elementCount: unitLength),
+            let wantedBytes = wanted.byteCount(elementCount: unitLength)
+        else {
+            throw ApusError(.unsupported, "rows of \(rowLength) elements cannot become \(wanted)")
+        }
+        (storedUnitByteCount, wantedUnitByteCount) = (storedBytes, wantedBytes)
     }
 
-    /// Elements that a thread takes at once: whole blocks of every type, and their floats fit its scratch.
-    private static let unitLength = 64 * 256
+    private static func haveHeaders(_ stored: ElementType, _ wanted: ElementType) -> Bool {
+        stored.rowHeaderByteCount > 0 || wanted.rowHeaderByteCount > 0
+    }
+
+    /// Whole blocks of every type, and their floats fit a thread's scratch.
+    private static let blocksLength = 64 * 256
 
     /// The elements of `source` in the wanted type, computed by all threads.
     /// - Parameters:
-    ///   - source: a whole number of blocks of both types.
-    ///   - first: how many elements of the tensor lie before them: also a whole number of blocks.
+    ///   - source: units, the last one perhaps shorter.
+    ///   - first: how many elements of the tensor lie before them.
     /// - Throws: `ApusError` (`malformedFile`) if one is no finite number, in the file or in the wanted type.
     package func convert(_ source: RawSpan, from first: Int = 0, compute: Compute) throws -> [UInt8] {
-        let (blocks, rest) = source.byteCount.quotientAndRemainder(dividingBy: stored.blockByteCount)
-        let count = blocks * stored.blockLength
-        guard rest == 0, let byteCount = wanted.byteCount(elementCount: count) else {
+        let (units, restBytes) = source.byteCount.quotientAndRemainder(dividingBy: storedUnitByteCount)
+        let rest = restBytes == 0 ? 0 : stored.elementCount(byteCount: restBytes)
+        guard let rest, let wantedRest = rest == 0 ? 0 : wanted.byteCount(elementCount: rest),
+            rest == 0 || !Self.haveHeaders(stored, wanted)
+        else {
             throw ApusError(
                 .malformedFile,
                 "\(source.byteCount) bytes of \(stored) are no whole number of \(wanted) blocks"
             )
         }
-        let unitCount = (count + Self.unitLength - 1) / Self.unitLength
+        let count = units * unitLength + rest
+        let byteCount = units * wantedUnitByteCount + wantedRest
+        let unitCount = units + (rest > 0 ? 1 : 0)
         let output = [UInt8](unsafeUninitializedCapacity: byteCount) { buffer, initialized in
             source.withUnsafeBytes { bytes in
                 guard let input = bytes.baseAddress, let output = buffer.baseAddress else { return }
@@ -43,14 +69,14 @@ package struct ElementConversion {
                         source: input,
                         output: UnsafeMutableRawPointer(output),
                         count: count,
-                        unitLength: Self.unitLength,
+                        unitLength: unitLength,
                         decode: ElementCodec.codec(of: stored).decode,
                         codec: ElementCodec.row(of: wanted),
                         importance: importance.baseAddress,
                         width: importance.count,
                         first: first,
-                        storedBytesPerUnit: Self.unitLength / stored.blockLength * stored.blockByteCount,
-                        wantedBytesPerUnit: Self.unitLength / wanted.blockLength * wanted.blockByteCount
+                        storedBytesPerUnit: storedUnitByteCount,
+                        wantedBytesPerUnit: wantedUnitByteCount
                     )
                     compute.pool.run(convertUnits, arguments, count: unitCount, split: .claims(grain: 1))
                 }
@@ -58,7 +84,7 @@ package struct ElementConversion {
             initialized = byteCount
         }
         // What was no finite number stays none in every type, and what is too large for binary16 becomes none.
-        guard output.withUnsafeBytes({ FiniteCheck.areFinite($0, wanted) }) else {
+        guard output.withUnsafeBytes({ FiniteCheck.areFinite($0, wanted, rowByteCount: wantedUnitByteCount) }) else {
             throw ApusError(
                 .malformedFile,
                 "expected numbers that \(wanted) can hold, found NaN, an infinity or too large ones"
@@ -94,7 +120,8 @@ private let convertUnits: apus_range_kernel = { arguments, begin, end, scratch i
             work.codec.pointee.encode(floats, output, Int64(length))
             continue
         }
-        // Up to the end of each row: importance starts anew there. Rows are whole blocks, so the parts are.
+        // Up to the end of each row: importance starts anew there. Rows are whole blocks, so the parts are; where rows have
+        // headers, a unit is one.
         var done = 0
         while done < length {
             let column = (work.first + unit * work.unitLength + done) % work.width

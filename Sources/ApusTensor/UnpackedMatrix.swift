@@ -112,7 +112,7 @@ package struct UnpackedMatrix {
         let row = source.withUnsafeBytes { bytes in
             rows.first { row in
                 let part = UnsafeRawBufferPointer(rebasing: bytes[row * rowBytes..<(row + 1) * rowBytes])
-                return !FiniteCheck.areFinite(part, stored)
+                return !FiniteCheck.areFinite(part, stored, rowByteCount: rowBytes)
             }
         }
         let expected = stored.isQuantized ? "finite scales" : "finite numbers"
@@ -207,6 +207,7 @@ private let checkRows: apus_range_kernel = { arguments, begin, end, _ in
         let rows = CheckArguments.rows(of: unit, unitCount: check.unitCount, rowCount: check.rowCount)
         let start = check.source + rows.lowerBound * check.rowBytes
         let bytes = UnsafeRawBufferPointer(start: start, count: rows.count * check.rowBytes)
-        (check.areFinite + unit).initialize(to: FiniteCheck.areFinite(bytes, check.stored))
+        let areFinite = FiniteCheck.areFinite(bytes, check.stored, rowByteCount: check.rowBytes)
+        (check.areFinite + unit).initialize(to: areFinite)
     }
 }

@@ -32,34 +32,54 @@ public struct Vector: @unchecked Sendable {
 /// Decodes and encodes elements of files: the definition of each quant format, the same on every tier.
 public enum ElementCodec {
     /// The floats of `bytes`.
-    /// - Throws: `ApusError` (`malformedFile`) if the bytes are not a whole number of blocks.
-    public static func decode(_ bytes: FileBytes, as type: ElementType) throws -> [Float] {
-        guard bytes.count % type.blockByteCount == 0 else {
+    /// - Parameter rowLength: elements of a row; nil if the bytes are one row.
+    /// - Throws: `ApusError` (`malformedFile`) if the bytes are not a whole number of blocks, or of rows.
+    public static func decode(_ bytes: FileBytes, as type: ElementType, rowLength: Int? = nil) throws -> [Float] {
+        let rowByteCount = try rowLength.map { try Self.rowByteCount(type, $0) } ?? bytes.count
+        guard let width = type.elementCount(byteCount: rowByteCount), bytes.count % max(1, rowByteCount) == 0 else {
             throw ApusError(.malformedFile, "\(bytes.count) bytes are not a whole number of \(type) blocks")
         }
-        let count = bytes.count / type.blockByteCount * type.blockLength
+        let rowCount = bytes.count / max(1, rowByteCount)
         return bytes.withUnsafeBytes { source in
-            [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-                decode(source, as: type, into: buffer)
-                initialized = count
+            [Float](unsafeUninitializedCapacity: rowCount * width) { buffer, initialized in
+                for row in 0..<rowCount {
+                    let part = source[row * rowByteCount..<(row + 1) * rowByteCount]
+                    let target = UnsafeMutableBufferPointer(rebasing: buffer[row * width..<(row + 1) * width])
+                    decode(UnsafeRawBufferPointer(rebasing: part), as: type, into: target)
+                }
+                initialized = rowCount * width
             }
         }
     }
 
     /// Encodes floats, rounding to nearest.
     ///
-    /// `values` is a whole number of blocks.
-    public static func encode(_ values: [Float], as type: ElementType) throws -> [UInt8] {
-        guard let count = type.byteCount(elementCount: values.count) else {
-            throw ApusError(.invalidArgument, "\(values.count) values are not a whole number of \(type) blocks")
+    /// - Parameters:
+    ///   - values: a whole number of rows, and each a whole number of blocks.
+    ///   - rowLength: elements of a row; nil if the values are one row.
+    public static func encode(_ values: [Float], as type: ElementType, rowLength: Int? = nil) throws -> [UInt8] {
+        let width = rowLength ?? values.count
+        let rowByteCount = try Self.rowByteCount(type, width)
+        guard values.count % max(1, width) == 0 else {
+            throw ApusError(.invalidArgument, "\(values.count) values are not a whole number of rows of \(width)")
         }
-        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        let rowCount = values.count / max(1, width)
+        return [UInt8](unsafeUninitializedCapacity: rowCount * rowByteCount) { buffer, initialized in
             values.withUnsafeBufferPointer { source in
                 guard let input = source.baseAddress, let output = buffer.baseAddress else { return }
-                codec(of: type).encode(input, output, Int64(values.count))
+                for row in 0..<rowCount {
+                    codec(of: type).encode(input + row * width, output + row * rowByteCount, Int64(width))
+                }
             }
-            initialized = count
+            initialized = rowCount * rowByteCount
         }
+    }
+
+    private static func rowByteCount(_ type: ElementType, _ rowLength: Int) throws -> Int {
+        guard let count = type.byteCount(elementCount: rowLength) else {
+            throw ApusError(.invalidArgument, "\(rowLength) values are not a whole number of \(type) blocks")
+        }
+        return count
     }
 
     package static func decode(

@@ -64,6 +64,7 @@ MATMUL(iq4_nl, APUS_TYPE_IQ4_NL, open_q4_0, BEFORE_PAIR, 32, signed_8_bit)
 MATMUL(iq4_xs, APUS_TYPE_IQ4_XS, open_iq4_xs, INSIDE, 256, signed_8_bit)
 MATMUL(q3_g64, APUS_TYPE_Q3_G64, open_q3_g64, INSIDE, 64, minimum_3_bit)
 MATMUL(q3_g128, APUS_TYPE_Q3_G128, open_q3_g128, INSIDE, 128, minimum_3_bit)
+MATMUL(i4_row, APUS_TYPE_I4_ROW, open_i4_row, BEFORE_ROW, 32, signed_4_bit)
 
 static void fill_vector_formats(apus_kernels *table) {
     static const struct { int32_t type; apus_range_kernel matmul; } entries[] = {
@@ -71,7 +72,7 @@ static void fill_vector_formats(apus_kernels *table) {
         {APUS_TYPE_Q5_1, matmul_q5_1}, {APUS_TYPE_Q8_0, matmul_q8_0},     {APUS_TYPE_Q2_K, matmul_q2_k},
         {APUS_TYPE_Q3_K, matmul_q3_k}, {APUS_TYPE_Q4_K, matmul_q4_k},     {APUS_TYPE_Q5_K, matmul_q5_k},
         {APUS_TYPE_Q6_K, matmul_q6_k}, {APUS_TYPE_IQ4_NL, matmul_iq4_nl}, {APUS_TYPE_IQ4_XS, matmul_iq4_xs},
-        {APUS_TYPE_Q3_G64, matmul_q3_g64}, {APUS_TYPE_Q3_G128, matmul_q3_g128},
+        {APUS_TYPE_Q3_G64, matmul_q3_g64}, {APUS_TYPE_Q3_G128, matmul_q3_g128}, {APUS_TYPE_I4_ROW, matmul_i4_row},
     };
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         table->linear.formats[apus_format_index(entries[i].type)].matmul = entries[i].matmul;

@@ -68,6 +68,11 @@ static const apus_tile_layout q3_g128 =
     LAYOUT(APUS_TYPE_Q3_G128, 128, apus_q3_g128_block, apus_q3_g128_tile, 4,
            HALF(apus_q3_g128_block, apus_q3_g128_tile, d), HALF(apus_q3_g128_block, apus_q3_g128_tile, m),
            WORDS(apus_q3_g128_block, apus_q3_g128_tile, low, 8), WORDS(apus_q3_g128_block, apus_q3_g128_tile, high, 4));
+// A row's header counts as the front of each of its blocks: fields begin behind it.
+static const apus_tile_layout i4_row = {
+    APUS_TYPE_I4_ROW, 32, sizeof(apus_i4_row_block), sizeof(apus_i4_row_tile), APUS_SCALES_BEFORE_ROW,
+    offsetof(apus_i4_row, d), 1, {WORDS(apus_i4_row, apus_i4_row_tile, low, 4)},
+};
 
 _Static_assert(sizeof(apus_q4_0_tile) == 16 * (sizeof(apus_q4_0_block) - 2), "no byte added");
 _Static_assert(sizeof(apus_q4_1_tile) == 16 * sizeof(apus_q4_1_block), "no byte added");
@@ -80,6 +85,7 @@ _Static_assert(sizeof(apus_q4_k_tile) == 16 * sizeof(apus_q4_k_block), "no byte 
 _Static_assert(sizeof(apus_q5_k_tile) == 16 * sizeof(apus_q5_k_block), "no byte added");
 _Static_assert(sizeof(apus_q6_k_tile) == 16 * (sizeof(apus_q6_k_block) - 2), "no byte added");
 _Static_assert(sizeof(apus_iq4_xs_tile) == 16 * sizeof(apus_iq4_xs_block), "no byte added");
+_Static_assert(sizeof(apus_i4_row_tile) == 16 * sizeof(apus_i4_row_block), "no byte added");
 _Static_assert(sizeof(apus_q3_g64_tile) == 16 * sizeof(apus_q3_g64_block), "no byte added");
 _Static_assert(sizeof(apus_q3_g128_tile) == 16 * sizeof(apus_q3_g128_block), "no byte added");
 
@@ -219,6 +225,7 @@ FORMAT_FUNCTIONS(iq4_nl)
 FORMAT_FUNCTIONS(iq4_xs)
 FORMAT_FUNCTIONS(q3_g64)
 FORMAT_FUNCTIONS(q3_g128)
+FORMAT_FUNCTIONS(i4_row)
 
 typedef struct tile_format {
     const apus_tile_layout *layout;
@@ -232,7 +239,7 @@ typedef struct tile_format {
 static const tile_format formats[] = {
     TILE_FORMAT(q4_0), TILE_FORMAT(q4_1), TILE_FORMAT(q5_0), TILE_FORMAT(q5_1), TILE_FORMAT(q8_0),   TILE_FORMAT(q2_k),
     TILE_FORMAT(q3_k), TILE_FORMAT(q4_k), TILE_FORMAT(q5_k), TILE_FORMAT(q6_k), TILE_FORMAT(iq4_nl), TILE_FORMAT(iq4_xs),
-    TILE_FORMAT(q3_g64), TILE_FORMAT(q3_g128),
+    TILE_FORMAT(q3_g64), TILE_FORMAT(q3_g128), TILE_FORMAT(i4_row),
 };
 
 static const tile_format *format_for_type(int32_t type) {

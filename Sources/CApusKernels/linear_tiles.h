@@ -64,6 +64,8 @@ typedef struct apus_iq4_xs_tile {
 typedef struct apus_q3_g64_tile { uint16_t d[16], m[16]; uint32_t low[4][16], high[2][16]; } apus_q3_g64_tile;
 typedef struct apus_q3_g128_tile { uint16_t d[16], m[16]; uint32_t low[8][16], high[4][16]; } apus_q3_g128_tile;
 
+typedef apus_q4_0_tile apus_i4_row_tile;  // scales before the row
+
 typedef enum apus_tile_coding {
     APUS_CODING_PLAIN = 0,
     APUS_CODING_OFFSET_128 = 1,   ///< the top bit of each byte flipped: int8 becomes uint8 with 128 added

@@ -76,6 +76,15 @@ APUS_INLINE void unpack_q4_0(weight_group *out, const block_scales *scales, cons
     out->d = scales->d;
 }
 
+APUS_INLINE void open_i4_row(block_scales *scales, const void *front, const void *block, int part) {
+    (void)block;
+    scales->d = load_float((const float *)front + part * APUS_LANES);
+}
+
+APUS_INLINE void unpack_i4_row(weight_group *out, const block_scales *scales, const void *block, int index, int part) {
+    unpack_q4_0(out, scales, block, index, part);
+}
+
 APUS_INLINE void open_q4_1(block_scales *scales, const void *front, const void *block, int part) {
     (void)front;
     const apus_q4_1_tile *tile = block;

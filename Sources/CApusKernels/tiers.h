@@ -36,6 +36,6 @@ static inline int apus_format_index(int32_t type) {
     static const int8_t index[31] = {
         0, 1, 2, 3, -1, -1, 4, 5, 6, -1, 7, 8, 9, 10, 11, -1, -1, -1, -1, -1, 12, -1, -1, 13, -1, -1, -1, -1, -1, -1, 14,
     };
-    if (type >= APUS_TYPE_Q3_G64 && type <= APUS_TYPE_Q3_G128) { return 15 + type - APUS_TYPE_Q3_G64; }
+    if (type >= APUS_TYPE_Q3_G64 && type <= APUS_TYPE_I4_ROW) { return 15 + type - APUS_TYPE_Q3_G64; }
     return type >= 0 && type < 31 ? index[type] : -1;
 }

@@ -22,7 +22,7 @@ struct QuantizeCommand: AsyncParsableCommand {
             With --imatrix, weights that matter more on a calibration text are kept more exactly, which helps most at \
             few bits: a file of apus imatrix or of llama.cpp.
 
-            q3_g64 and q3_g128 are types of Apus' own: llama.cpp refuses such files.
+            q3_g64, q3_g128 and i4_row are types of Apus' own: llama.cpp refuses such files.
 
             A run that was interrupted goes on where it stopped when it is typed again.
 

@@ -66,7 +66,7 @@ struct QuantizerTests {
         let file = try written(source, wanted.name)
         let tensor = try #require(file.tensor(named: "blk.0.extra.weight"))
         #expect(tensor.type == type)
-        let expected = try ElementCodec.encode(source.values, as: type)
+        let expected = try ElementCodec.encode(source.values, as: type, rowLength: Source.width)
         #expect(tensor.bytes.withUnsafeBytes { $0.elementsEqual(expected) })
         #expect(try file.metadata.string("general.name") == "Tiny, naïve")
         #expect(try file.metadata.strings("tokenizer.ggml.tokens").count == TinyModelFile.vocabularySize)

@@ -32,7 +32,7 @@ import Testing
         let bounds: [ElementType: Float] = [
             .f32: 0, .f16: 5e-4, .bf16: 4e-3, .q4_0: 0.126, .q4_1: 0.068, .q5_0: 0.064, .q5_1: 0.033, .q8_0: 0.0045,
             .q2K: 0.44, .q3K: 0.27, .q4K: 0.1, .q5K: 0.06, .q6K: 0.035, .iq4NL: 0.13, .iq4XS: 0.13,
-            .q3G64: 0.145, .q3G128: 0.145,
+            .q3G64: 0.145, .q3G128: 0.145, .i4Row: 0.072,
         ]
         var random = SmallRandom(seed: 3)
         let inputs = (0..<4096).map { _ in random.float() }

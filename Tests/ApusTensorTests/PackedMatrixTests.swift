@@ -16,10 +16,11 @@ import Testing
             let width = PackedMatrixTests.inputCount
             let values = (0..<outputs * width).map { _ in random.float() }
             let folder = try TemporaryFolder()
-            try folder.write(ElementCodec.encode(values, as: stored ?? type), to: "stored")
-            try folder.write(ElementCodec.encode(values, as: type), to: "held")
+            try folder.write(ElementCodec.encode(values, as: stored ?? type, rowLength: width), to: "stored")
+            try folder.write(ElementCodec.encode(values, as: type, rowLength: width), to: "held")
             let file = try MappedFile(path: "\(folder.path)/stored").bytes
-            let held = try ElementCodec.decode(MappedFile(path: "\(folder.path)/held").bytes, as: type)
+            let heldFile = try MappedFile(path: "\(folder.path)/held").bytes
+            let held = try ElementCodec.decode(heldFile, as: type, rowLength: width)
             let unpacked = try UnpackedMatrix(
                 file,
                 stored: stored ?? type,
@@ -142,9 +143,10 @@ import Testing
         let (outputs, inputs) = (21, 512)
         let rowBytes = try #require(type.byteCount(elementCount: inputs))
         for place in type.floatPlaces {
-            let isInfiniteOrNaN = type == .f32 || type == .bf16 ? bits & 0x7F80 == 0x7F80 : bits & 0x7C00 == 0x7C00
+            let exponent: UInt16 = [.f32, .bf16, .i4Row].contains(type) ? 0x7F80 : 0x7C00
+            let isInfiniteOrNaN = bits & exponent == exponent
             var bytes = [UInt8](repeating: 1, count: outputs * rowBytes)
-            let offset = 17 * rowBytes + type.blockByteCount + place
+            let offset = 17 * rowBytes + (type.rowHeaderByteCount > 0 ? 0 : type.blockByteCount) + place
             (bytes[offset], bytes[offset + 1]) = (UInt8(bits & 255), UInt8(bits >> 8))
             let folder = try TemporaryFolder()
             try folder.write(bytes, to: "matrix")

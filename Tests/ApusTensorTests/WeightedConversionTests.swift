@@ -38,14 +38,19 @@ import Darwin
             let bytes = try MappedFile(path: "\(folder.path)/values").bytes
             let elements = elements ?? 0..<values.count
             let part = try #require(bytes.slice(offset: 4 * elements.lowerBound, count: 4 * elements.count))
-            let conversion = ElementConversion(from: .f32, to: type, importance: weighted ? importance : [])
+            let conversion = try ElementConversion(
+                from: .f32,
+                to: type,
+                rowLength: width,
+                importance: weighted ? importance : []
+            )
             let compute = try Compute(threadCount: threads)
             return try part.withSpan { try conversion.convert($0, from: elements.lowerBound, compute: compute) }
         }
 
         func decoded(_ blocks: [UInt8], as type: ElementType) throws -> [Float] {
             try folder.write(blocks, to: "blocks")
-            return try ElementCodec.decode(MappedFile(path: "\(folder.path)/blocks").bytes, as: type)
+            return try ElementCodec.decode(MappedFile(path: "\(folder.path)/blocks").bytes, as: type, rowLength: width)
         }
 
         /// The weighted squared error of a block.
@@ -81,7 +86,23 @@ import Darwin
             #expect(error <= plainError * 1.00001, "\(type): block at \(first)")
             (sum, plainSum) = (sum + error, plainSum + plainError)
         }
-        #expect(type == .q8_0 ? sum == plainSum : sum < 0.8 * plainSum, "\(type): \(sum / plainSum)")
+        #expect(type == .q8_0 || type == .i4Row ? sum == plainSum : sum < 0.8 * plainSum, "\(type): \(sum / plainSum)")
+    }
+
+    /// A row's scale is its largest weight's: no stretch of elements may be cut anywhere else.
+    @Test func rowsWithAScaleOfTheirOwnAreConvertedWhole() throws {
+        let sample = try Sample(width: 96, rows: 700)
+        let whole = try sample.converted(to: .i4Row, weighted: false)
+        #expect(whole.count == 700 * 52)
+        #expect(try whole == ElementCodec.encode(sample.values, as: .i4Row, rowLength: 96))
+        let rest = try sample.converted(to: .i4Row, weighted: false, elements: 96 * 300..<sample.values.count)
+        #expect(whole.suffix(rest.count) == rest[...])
+        #expect(throws: ApusError.self) { try sample.converted(to: .i4Row, weighted: false, elements: 0..<100 * 32) }
+        #expect(throws: ApusError.self) { try ElementConversion(from: .f32, to: .i4Row, rowLength: 1 << 20) }
+        let back = try ElementConversion(from: .i4Row, to: .f32, rowLength: 96)
+        let compute = try Compute(threadCount: 2)
+        let floats = try back.convert(whole.span.bytes, compute: compute)
+        #expect(try sample.decoded(floats, as: .f32) == sample.decoded(whole, as: .i4Row))
     }
 
     /// Rows of 96 and units of threads that begin and end inside rows.
@@ -137,7 +158,7 @@ import Darwin
         var importance = [Float](repeating: 1, count: 32)
         (values[5], importance[5]) = (1.05, 1e-6)
         let path = try folder.write(values.withUnsafeBytes { Array($0) }, to: "values")
-        let conversion = ElementConversion(from: .f32, to: type, importance: importance)
+        let conversion = try ElementConversion(from: .f32, to: type, rowLength: 32, importance: importance)
         let compute = try Compute(threadCount: 1)
         let blocks = try MappedFile(path: path).bytes.withSpan { try conversion.convert($0, compute: compute) }
         let found = try ElementCodec.decode(MappedFile(path: folder.write(blocks, to: "blocks")).bytes, as: type)

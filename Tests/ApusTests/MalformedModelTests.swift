@@ -70,8 +70,8 @@ import Testing
         for tensor in file.tensors {
             for type in ElementType.allCases {
                 var changed = file
-                let elementCount = Int(tensor.shape.reduce(1, *))
-                guard let byteCount = type.byteCount(elementCount: elementCount) else { continue }
+                let (width, rows) = (Int(tensor.shape[0]), Int(tensor.shape.dropFirst().reduce(1, *)))
+                guard let byteCount = type.byteCount(elementCount: width).map({ $0 * rows }) else { continue }
                 changed.change(tensor.name) { changed in
                     changed.type = type.rawValue
                     changed.bytes = Array(repeating: 0x11, count: byteCount)

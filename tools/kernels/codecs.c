@@ -8,7 +8,7 @@
 #include "kernels.h"
 
 #define MAX_ELEMENTS 4096
-#define TYPES 17
+#define TYPES 18
 
 static const struct {
     const char *name;
@@ -20,7 +20,7 @@ static const struct {
     {"q5_1", APUS_TYPE_Q5_1, 0},        {"q8_0", APUS_TYPE_Q8_0, 0},      {"q2_k", APUS_TYPE_Q2_K, 0.265},
     {"q3_k", APUS_TYPE_Q3_K, 0.147},    {"q4_k", APUS_TYPE_Q4_K, 0.071},  {"q5_k", APUS_TYPE_Q5_K, 0.0355},
     {"q6_k", APUS_TYPE_Q6_K, 0.0172},   {"iq4_nl", APUS_TYPE_IQ4_NL, 0.075}, {"iq4_xs", APUS_TYPE_IQ4_XS, 0.0755},
-    {"q3_g64", APUS_TYPE_Q3_G64, 0},    {"q3_g128", APUS_TYPE_Q3_G128, 0},
+    {"q3_g64", APUS_TYPE_Q3_G64, 0},    {"q3_g128", APUS_TYPE_Q3_G128, 0},  {"i4_row", APUS_TYPE_I4_ROW, 0},
 };
 
 static float uniform(uint64_t *state) {
@@ -38,11 +38,8 @@ static float distance_from_grid(float step, float origin, int top, float value) 
 /// Values of blocks lie on their grid and bring their codes back; others get the nearest code.
 static void check_grid(const apus_codec *codec, const char *name, uint8_t *blocks, const float *values, int64_t count) {
     static float steps[MAX_ELEMENTS], origins[MAX_ELEMENTS], moved[MAX_ELEMENTS], found[MAX_ELEMENTS];
-    static const uint8_t zeros[256];
     codec->grid(blocks, steps, origins, count);
-    for (int64_t block = 0; block < count / codec->block_length; block++) {
-        codec->put(zeros, blocks + block * codec->block_bytes);
-    }
+    apus_snap(codec, origins, blocks, count);
     apus_snap(codec, values, blocks, count);
     codec->decode(blocks, found, count);
     uint64_t state = 9;
@@ -71,8 +68,7 @@ static void check_fixture(const char *directory, const char *name, int32_t type)
     if (!file || fread(header, sizeof header, 1, file) != 1) { return expect(false, "fixture", name); }
     const apus_codec *codec = apus_codec_for_type(header[0]);
     size_t count = (size_t)header[1], bytes = (size_t)header[2];
-    if (!codec || codec->type != type || count > MAX_ELEMENTS ||
-        bytes * (size_t)codec->block_length != count * (size_t)codec->block_bytes) {
+    if (!codec || codec->type != type || count > MAX_ELEMENTS || (int64_t)bytes != row_bytes(type, header[1])) {
         return expect(false, "header", name);
     }
     expect(fread(blocks, 1, bytes, file) == bytes && fread(expected, 4, count, file) == count, "short file", name);
@@ -164,7 +160,7 @@ void check_codecs(const char *fixtures) {
 
 static uint64_t hash_blocks(const apus_codec *codec, const uint8_t *blocks) {
     uint64_t hash = HASH_START;
-    for (int64_t b = 0; b < MAX_ELEMENTS / codec->block_length * codec->block_bytes; b++) {
+    for (int64_t b = 0; b < row_bytes(codec->type, MAX_ELEMENTS); b++) {
         hash = (hash ^ blocks[b]) * 0x100000001b3;
     }
     return hash;

@@ -61,12 +61,13 @@ const char *type_name(int32_t type) {
         [0] = "F32",   [1] = "F16",   [2] = "Q4_0",  [3] = "Q4_1",  [6] = "Q5_0",    [7] = "Q5_1",    [8] = "Q8_0", [10] = "Q2_K",
         [11] = "Q3_K", [12] = "Q4_K", [13] = "Q5_K", [14] = "Q6_K", [20] = "IQ4_NL", [23] = "IQ4_XS", [30] = "BF16",
     };
-    return type == APUS_TYPE_Q3_G64 ? "Q3_G64" : type == APUS_TYPE_Q3_G128 ? "Q3_G128" : names[type];
+    static const char *const own[] = {"Q3_G64", "Q3_G128", "I4_ROW"};
+    return type < APUS_TYPE_Q3_G64 ? names[type] : own[type - APUS_TYPE_Q3_G64];
 }
 
 int64_t row_bytes(int32_t type, int64_t inputs) {
     const apus_codec *codec = apus_codec_for_type(type);
-    return inputs / codec->block_length * codec->block_bytes;
+    return codec->row_header_bytes + inputs / codec->block_length * codec->block_bytes;
 }
 
 /// Where a block's 16-bit factors stand; -1 ends the list.
@@ -92,6 +93,14 @@ uint8_t *make_weights(generator *random, int32_t type, int64_t rows, int64_t inp
     uint8_t *data = allocate(bytes);
     if (style == WEIGHTS_ZERO) { return data; }
     for (int64_t i = 0; i < bytes; i++) { data[i] = (uint8_t)(next_random(random) >> 32); }
+    if (type == APUS_TYPE_I4_ROW) {
+        for (int64_t row = 0; row < rows; row++) {
+            float scale;
+            fill_floats(random, &scale, 1, style == WEIGHTS_PLAIN ? FLOATS_PLAIN : row % 4 == 0 ? FLOATS_BITS : FLOATS_EDGES);
+            memcpy(data + row * row_bytes(type, inputs), &scale, sizeof scale);
+        }
+        return data;
+    }
     int offsets[2];
     factor_offsets(type, offsets);
     for (int64_t block = 0; block < bytes; block += codec->block_bytes) {

@@ -10,7 +10,9 @@ public func fuzzGGUF(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         for field in model.metadata { read(field, model.metadata) }
         for tensor in model.tensors {
             precondition(tensor.shape.allSatisfy { $0 >= 1 } && tensor.elementCount >= 1)
-            precondition(tensor.bytes.count == tensor.type.byteCount(elementCount: tensor.elementCount))
+            let rowLength = tensor.shape.first ?? 1
+            let rowByteCount = tensor.type.byteCount(elementCount: rowLength)
+            precondition(tensor.bytes.count == rowByteCount.map { $0 * (tensor.elementCount / rowLength) })
             precondition(model.tensor(named: tensor.name)?.bytes.offset == tensor.bytes.offset)
         }
     }

@@ -11,7 +11,9 @@ public func fuzzSafetensors(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CIn
         FuzzInput.withFile(content) { path in
             guard let model = try? SafetensorsModel(path: path) else { return }
             for tensor in model.tensors {
-                precondition(tensor.bytes.count == tensor.type.byteCount(elementCount: tensor.elementCount))
+                let rowLength = tensor.shape.first ?? 1
+                let rowByteCount = tensor.type.byteCount(elementCount: rowLength)
+                precondition(tensor.bytes.count == rowByteCount.map { $0 * (tensor.elementCount / rowLength) })
                 precondition(model.tensor(named: tensor.name)?.bytes.offset == tensor.bytes.offset)
             }
         }

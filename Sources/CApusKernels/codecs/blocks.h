@@ -121,6 +121,17 @@ APUS_BLOCK_STRUCT(apus_q3_g128_block, 52, {
     uint8_t high[16];
 });
 
+/// w = d (q - 8), q in 1 ... 15, one binary32 scale in front of a whole row. A block has halves as in Q4_0.
+APUS_BLOCK_STRUCT(apus_i4_row_block, 16, {
+    uint8_t low[16];
+});
+
+/// A row of one block, and how every row begins.
+APUS_BLOCK_STRUCT(apus_i4_row, 20, {
+    float d;
+    uint8_t low[16];
+});
+
 /// The sixteen levels of IQ4_NL and IQ4_XS.
 static const int8_t apus_iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 

@@ -13,7 +13,7 @@ extern const apus_codec apus_codec_f32, apus_codec_f16, apus_codec_bf16;
 extern const apus_codec apus_codec_q4_0, apus_codec_q4_1, apus_codec_q5_0, apus_codec_q5_1, apus_codec_q8_0;
 extern const apus_codec apus_codec_q2_k, apus_codec_q3_k, apus_codec_q4_k, apus_codec_q5_k, apus_codec_q6_k;
 extern const apus_codec apus_codec_iq4_nl, apus_codec_iq4_xs;
-extern const apus_codec apus_codec_q3_g64, apus_codec_q3_g128;
+extern const apus_codec apus_codec_q3_g64, apus_codec_q3_g128, apus_codec_i4_row;
 
 /// The largest magnitude of a block as bits: above 0x7f7fffff some element is not finite.
 static inline uint32_t apus_largest_magnitude(const float *input, int count) {

@@ -18,12 +18,17 @@ static uint8_t nearest_code(float value, float step, float origin, int top) {
 
 void apus_snap(const apus_codec *codec, const float *input, void *blocks, int64_t count) {
     float steps[APUS_SUPER_BLOCK], origins[APUS_SUPER_BLOCK];
-    uint8_t codes[APUS_SUPER_BLOCK], *block = blocks;
-    for (int64_t at = 0; at < count; at += codec->block_length, block += codec->block_bytes) {
-        codec->grid(block, steps, origins, codec->block_length);
+    uint8_t codes[APUS_SUPER_BLOCK], one[sizeof(apus_q6_k_block)];
+    size_t header = (size_t)codec->row_header_bytes, size = (size_t)codec->block_bytes;
+    uint8_t *block = (uint8_t *)blocks + header;
+    memcpy(one, blocks, header);  // with a header each block is taken as a row of its own
+    for (int64_t at = 0; at < count; at += codec->block_length, block += size) {
+        memcpy(one + header, block, size);
+        codec->grid(one, steps, origins, codec->block_length);
         for (int i = 0; i < codec->block_length; i++) {
             codes[i] = nearest_code(input[at + i], steps[i], origins[i], codec->top_code);
         }
-        codec->put(codes, block);
+        codec->put(codes, one);
+        memcpy(block, one + header, size);
     }
 }

@@ -19,6 +19,7 @@ const apus_codec *apus_codec_for_type(int32_t type) {
         case APUS_TYPE_IQ4_XS: return &apus_codec_iq4_xs;
         case APUS_TYPE_Q3_G64: return &apus_codec_q3_g64;
         case APUS_TYPE_Q3_G128: return &apus_codec_q3_g128;
+        case APUS_TYPE_I4_ROW: return &apus_codec_i4_row;
         default: return NULL;
     }
 }

@@ -22,12 +22,16 @@ enum {
     APUS_TYPE_BF16 = 30,
     APUS_TYPE_Q3_G64 = 0x41500000,
     APUS_TYPE_Q3_G128 = 0x41500001,
+    APUS_TYPE_I4_ROW = 0x41500002,
 };
 
+/// How rows of one type are stored: a header, if the type has one, and blocks. Without a header a row is as good as its blocks,
+/// and functions that take blocks take those of several rows.
 typedef struct apus_codec {
     int32_t type;          ///< GGUF type number
     int32_t block_length;  ///< elements
     int32_t block_bytes;
+    int32_t row_header_bytes;  ///< in front of a row's blocks; then `blocks` below is one whole row
     /// `count` is a multiple of block_length. `blocks` needs no alignment.
     void (*_Nonnull decode)(const void *_Nonnull blocks, float *_Nonnull output, int64_t count);
     /// Round to nearest. `count` is a multiple of block_length. A quantized block with an input that is not finite gets
@@ -41,7 +45,7 @@ typedef struct apus_codec {
     /// 0. NULL for floats and where levels lie unevenly. `count` is a multiple of block_length.
     void (*_Nullable grid)(const void *_Nonnull blocks, float *_Nonnull steps, float *_Nonnull origins, int64_t count);
     int32_t top_code;
-    /// Puts codes of `grid` into one block, whose scales stay.
+    /// Puts codes of `grid` into one block, whose scales stay; into the one of a row of one block where rows have a header.
     void (*_Nullable put)(const uint8_t *_Nonnull codes, void *_Nonnull block);
 } apus_codec;
 

@@ -45,7 +45,7 @@ typedef struct apus_format {
     apus_range_kernel _Nonnull matmul;
 } apus_format;
 
-#define APUS_FORMAT_COUNT 17
+#define APUS_FORMAT_COUNT 18
 
 typedef struct apus_linear_kernels {
     apus_format formats[APUS_FORMAT_COUNT];     ///< in the order of ascending type number

@@ -68,6 +68,13 @@ static void terms_q4_0(const void *pointer, terms *out) {
     out->d[0] = apus_half_to_float(block->d);
 }
 
+static void terms_i4_row(const void *pointer, terms *out) {
+    const apus_i4_row *row = pointer;
+    split_nibbles(row->low, out->codes);
+    shift_codes(out->codes, 32, 8);
+    out->d[0] = row->d;
+}
+
 static void terms_q4_1(const void *pointer, terms *out) {
     const apus_q4_1_block *block = pointer;
     split_nibbles(block->low, out->codes);
@@ -299,6 +306,7 @@ MATMUL(iq4_nl, APUS_TYPE_IQ4_NL, PLAIN)
 MATMUL(iq4_xs, APUS_TYPE_IQ4_XS, PLAIN)
 MATMUL(q3_g64, APUS_TYPE_Q3_G64, WITH_MINIMUM)
 MATMUL(q3_g128, APUS_TYPE_Q3_G128, WITH_MINIMUM)
+MATMUL(i4_row, APUS_TYPE_I4_ROW, PLAIN)
 
 void apus_linear_fill_scalar(apus_kernels *table) {
     static const struct { int32_t type; apus_range_kernel matmul; } entries[] = {
@@ -306,7 +314,7 @@ void apus_linear_fill_scalar(apus_kernels *table) {
         {APUS_TYPE_Q5_1, matmul_q5_1}, {APUS_TYPE_Q8_0, matmul_q8_0},     {APUS_TYPE_Q2_K, matmul_q2_k},
         {APUS_TYPE_Q3_K, matmul_q3_k}, {APUS_TYPE_Q4_K, matmul_q4_k},     {APUS_TYPE_Q5_K, matmul_q5_k},
         {APUS_TYPE_Q6_K, matmul_q6_k}, {APUS_TYPE_IQ4_NL, matmul_iq4_nl}, {APUS_TYPE_IQ4_XS, matmul_iq4_xs},
-        {APUS_TYPE_Q3_G64, matmul_q3_g64}, {APUS_TYPE_Q3_G128, matmul_q3_g128},
+        {APUS_TYPE_Q3_G64, matmul_q3_g64}, {APUS_TYPE_Q3_G128, matmul_q3_g128}, {APUS_TYPE_I4_ROW, matmul_i4_row},
     };
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
         apus_format *format = &table->linear.formats[apus_format_index(entries[i].type)];
