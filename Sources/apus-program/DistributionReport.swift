@@ -14,7 +14,7 @@ struct DistributionReport {
     }
 
     /// The matrices of each kind, the kind that INT4 with a scale per row harms most first.
-    private var kinds: [(name: String, entries: [MatrixDistribution], weights: WeightDistribution)] {
+    var kinds: [(name: String, entries: [MatrixDistribution], weights: WeightDistribution)] {
         Dictionary(grouping: entries, by: Self.kind).map { name, entries in (name, entries, Self.sum(of: entries)) }
             .sorted { ($1.weights.rowError, $0.name) < ($0.weights.rowError, $1.name) }
     }
@@ -38,26 +38,34 @@ struct DistributionReport {
         ]
     }
 
+    /// A table of kinds, head first.
+    var kindRows: [[String]] {
+        let all = ["all (\(entries.count))"] + Self.cells(Self.sum(of: entries))
+        return [Self.head] + kinds.map { ["\($0.name) (\($0.entries.count))"] + Self.cells($0.weights) } + [all]
+    }
+
+    /// A table of all matrices, head first, then those that INT4 harms most.
+    var matrixRows: [[String]] {
+        let worst = entries.sorted { ($1.weights.rowError, $0.name) < ($0.weights.rowError, $1.name) }
+        return [Self.head] + worst.map { [$0.name] + Self.cells($0.weights) }
+    }
+
     /// A table of kinds, the matrices that INT4 harms most, and what the columns mean.
     var text: String {
-        let kindRows = kinds.map { ["\($0.name) (\($0.entries.count))"] + Self.cells($0.weights) }
-        let all = Self.sum(of: entries)
-        let worst = entries.sorted { ($1.weights.rowError, $0.name) < ($0.weights.rowError, $1.name) }
-            .prefix(Self.listedCount).map { [$0.name] + Self.cells($0.weights) }
-        return """
-            \(TextTable([Self.head] + kindRows + [["all (\(entries.count))"] + Self.cells(all)]).text)
+        """
+        \(TextTable(kindRows).text)
 
-            Most changed by INT4 with a scale per row:
-            \(TextTable([Self.head] + worst).text)
+        Most changed by INT4 with a scale per row:
+        \(TextTable(Array(matrixRows.prefix(1 + Self.listedCount))).text)
 
-            kurtosis: excess over a normal distribution, of all weights of a kind together
-            peak: a row's largest weight in units of the row's root mean square, and the largest of all rows
-            outliers/M: weights beyond \(Int(WeightDistribution.outlierThreshold)) root mean squares of their row, in a million
-            INT4: what rounding to -7 … 7 times a scale changes, as a share of the weights' norm; a scale for each row, or
-            for \(WeightDistribution.groupLength) weights. A row with a high peak spends its 15 steps on one weight: where the two differ much, a
-            model needs groups.
+        kurtosis: excess over a normal distribution, of all weights of a kind together
+        peak: a row's largest weight in units of the row's root mean square, and the largest of all rows
+        outliers/M: weights beyond \(Int(WeightDistribution.outlierThreshold)) root mean squares of their row, in a million
+        INT4: what rounding to -7 … 7 times a scale changes, as a share of the weights' norm; a scale for each row, or
+        for \(WeightDistribution.groupLength) weights. A row with a high peak spends its 15 steps on one weight: where the two differ much, a
+        model needs groups.
 
-            """
+        """
     }
 
     /// One JSON object.

@@ -1,6 +1,7 @@
 import Apus
 import ApusCore
 import ApusEval
+import ApusQuantize
 import ApusStore
 import ArgumentParser
 
@@ -19,6 +20,7 @@ struct ShowCommand: AsyncParsableCommand {
               apus show smollm2 --json
               apus show smollm2 --context 2048 --kv q8_0
               apus show ./model.F16.gguf --distribution
+              apus show ./model.F16.gguf --distribution --html weights.html
             """
     )
 
@@ -29,15 +31,27 @@ struct ShowCommand: AsyncParsableCommand {
     var template = false
     @Flag(help: "Read all weights and show their spread, their outliers and what INT4 would change.")
     var distribution = false
+    @Option(
+        help: "With --distribution: write a page with plots, which opens without a network.",
+        completion: .file(extensions: ["html"])
+    )
+    var html: String?
+    @Flag(help: "Replace the page if there is one.")
+    var force = false
     @Flag(help: "Print one JSON object with everything.")
     var json = false
     @OptionGroup(title: "Model") var model: ModelOptionArguments
+
+    func validate() throws {
+        if html != nil, !distribution { throw ValidationError("--html: it is a page of --distribution; give both") }
+    }
 
     func run() async throws {
         let options = model.options
         let resolved = try await target.resolve()
         guard !distribution else {
             let file = try ModelFile(path: resolved.path)
+            if let html { try OutputFile.check(html, against: file.files.map(\.path), isForced: force) }
             let report = DistributionReport(
                 try await Terminal.cancellingOnInterrupt {
                     defer { Terminal.showProgress() }
@@ -47,6 +61,10 @@ struct ShowCommand: AsyncParsableCommand {
                     }
                 }
             )
+            if let html {
+                let page = DistributionPage(report, model: target.model, command: Terminal.commandLine)
+                try PartFile(target: html).finish(with: Array(page.html.utf8))
+            }
             return Terminal.write(json ? report.json : report.text)
         }
         let card = try ModelCard(resolved, options: options)

@@ -1,4 +1,6 @@
 import ApusFormats
+import ApusTestSupport
+import Foundation
 import Subprocess
 import Testing
 
@@ -20,6 +22,27 @@ struct DistributionTests {
             let (rows, groups) = (try matrix.member("int4_row_error"), try matrix.member("int4_group_error"))
             #expect(try rows.double() > groups.double() && groups.double() > 0.05)
         }
+    }
+
+    @Test func thePageHoldsEveryMatrixAndNothingFromElsewhere() async throws {
+        guard let model = Program.model else { return }
+        let folder = try TemporaryFolder()
+        let path = "\(folder.path)/weights.html"
+        let words = ["show", model, "--distribution", "--html", path]
+        let outcome = try await Program.run(.path(Program.path), words, input: .none)
+        #expect(outcome.status == .exited(0), "\(outcome.errors)")
+        let page = try String(contentsOfFile: path, encoding: .utf8)
+        for wanted in ["blk.*.ffn_down.weight", "blk.29.attn_k.weight", "<svg", "default-src 'none'", "--distribution"]
+        {
+            #expect(page.contains(wanted), "\(wanted)")
+        }
+        for forbidden in ["<script", "http://", "https://", "src="] {
+            #expect(!page.contains(forbidden), "\(forbidden)")
+        }
+        let again = try await Program.run(.path(Program.path), words, input: .none)
+        #expect(again.status == .exited(1) && again.errors.contains("--force"), "\(again.errors)")
+        let alone = try await Program.run("show", model, "--html", path)
+        #expect(alone.status == .exited(2) && alone.errors.contains("--distribution"), "\(alone.errors)")
     }
 
     @Test func theTableNamesKindsAndTheWorst() async throws {

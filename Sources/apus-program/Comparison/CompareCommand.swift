@@ -93,19 +93,10 @@ struct CompareCommand: AsyncParsableCommand {
             work: run.work,
             tier: tier,
             threadCount: threads ?? ProcessorCount.available,
-            command: "apus " + CommandLine.arguments.dropFirst().map(\.shellQuoted).joined(separator: " "),
+            command: Terminal.commandLine,
             entries: entries
         )
         if let html { try PartFile(target: html).finish(with: Array(ComparisonPage(comparison).html.utf8)) }
         Terminal.write(json ? comparison.json : comparison.table)
-    }
-}
-
-extension String {
-    /// The word as a shell takes it.
-    fileprivate var shellQuoted: String {
-        let plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./,=:+@%"
-        if !isEmpty, allSatisfy({ plain.contains($0) }) { return self }
-        return "'" + split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 }

@@ -19,8 +19,8 @@ enum SVGPlot {
 
     private static let width = 640.0
 
-    /// Bars one below the other, from 0 on.
-    static func bars(_ bars: [Bar], title: String) -> String {
+    /// Bars one below the other, from 0 on; the first may be what the others are compared with.
+    static func bars(_ bars: [Bar], title: String, hasReference: Bool = true) -> String {
         let (rowHeight, labelWidth, valueWidth) = (26.0, 210.0, 110.0)
         let most = bars.map { max($0.value, $0.extremes?.upperBound ?? 0) }.max() ?? 0
         let scale = most > 0 ? (width - labelWidth - valueWidth) / most : 0
@@ -30,7 +30,7 @@ enum SVGPlot {
             var row = """
                 <text class="label" x="\(number(labelWidth - 8))" y="\(number(middle))" text-anchor="end">\
                 <title>\(bar.label.escapedForHTML)</title>\(bar.label.shortened(to: 30).escapedForHTML)</text>
-                <rect class="\(index == 0 ? "reference" : "bar")" x="\(number(labelWidth))" y="\(number(middle - 8))" \
+                <rect class="\(hasReference && index == 0 ? "reference" : "bar")" x="\(number(labelWidth))" y="\(number(middle - 8))" \
                 width="\(number(max(1, bar.value * scale)))" height="16" rx="2"/>
 
                 """
@@ -46,8 +46,14 @@ enum SVGPlot {
         return svg(rows.joined(), height: height, title: title)
     }
 
-    /// Points over two axes that begin at 0.
-    static func scatter(_ points: [Point], title: String, x xTitle: String, y yTitle: String) -> String {
+    /// Points over two axes that begin at 0; the first may be what the others are compared with.
+    static func scatter(
+        _ points: [Point],
+        title: String,
+        x xTitle: String,
+        y yTitle: String,
+        hasReference: Bool = true
+    ) -> String {
         let (left, right, top, bottom, height) = (70.0, 150.0, 20.0, 50.0, 340.0)
         let (xTicks, yTicks) = (ticks(to: points.map(\.x).max() ?? 0), ticks(to: points.map(\.y).max() ?? 0))
         let xScale = (width - left - right) / max(xTicks.last ?? 1, .leastNormalMagnitude)
@@ -78,8 +84,8 @@ enum SVGPlot {
             var label = (x: x + 9, y: y - 9)
             while labels.contains(where: { abs($0.x - label.x) < 150 && abs($0.y - label.y) < 13 }) { label.y += 13 }
             labels.append(label)
-            content +=
-                "<circle class=\"\(index == 0 ? "reference" : "bar")\" cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"5\"/>"
+            let style = hasReference && index == 0 ? "reference" : "bar"
+            content += "<circle class=\"\(style)\" cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"5\"/>"
             content += "<text class=\"label\" x=\"\(number(label.x))\" y=\"\(number(label.y))\">"
             content += "<title>\(point.label.escapedForHTML)</title>"
             content += "\(point.label.shortened(to: 24).escapedForHTML)</text>\n"
