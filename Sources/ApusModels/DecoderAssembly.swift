@@ -86,7 +86,7 @@ extension WeightLoader {
             ),
             embedding: embedding,
             embeddingScale: embeddingScale,
-            blocks: blocks,
+            layers: blocks,
             norm: norm,
             output: FusedLinear(output),
             weights: arena

@@ -63,7 +63,10 @@ package struct Attention {
     }
 
     /// The layer's matrices.
-    package var matrices: [PackedMatrix] { projections.matrices + outputMatrices }
+    package var matrices: [PackedMatrix] { inputMatrices + outputMatrices }
+
+    /// q, k and v.
+    package var inputMatrices: [PackedMatrix] { projections.matrices }
 
     /// The matrices behind the attended values.
     package var outputMatrices: [PackedMatrix] { output.matrices }

@@ -89,27 +89,50 @@ package struct DecoderBlock {
     /// The matrices behind the keys and values.
     package var wantedMatrices: [PackedMatrix] { attention.outputMatrices + mlp.matrices }
 
+    /// The matrices of one half, those that read the same rows together, in the order in which they do.
+    package func matrices(of half: LayerHalf) -> [[PackedMatrix]] {
+        switch half {
+        case .attention: [attention.inputMatrices, attention.outputMatrices]
+        case .feedForward: [mlp.inputMatrices, mlp.outputMatrices]
+        }
+    }
+
     /// Runs the layer over the step's rows.
     /// - Parameter narrows: in the last layer, go on with the wanted rows once keys and values are stored: nobody reads
     ///   the others' results.
     package func callAsFunction(_ step: StepContext, narrows: Bool) {
-        attention.project(attentionNorm.whenRead(step.hidden, into: step.normalized, step), step)
+        project(step)
         if narrows { step.narrowToWantedRows() }
         guard step.hidden.rowCount > 0 else { return }
         attention.attend(addingTo: step.hidden, step)
-        mlp(mlpNorm.whenRead(step.hidden, into: step.normalized, step), addingTo: step.hidden, step)
+        run(.feedForward, step)
+    }
+
+    /// Runs one half over the step's rows.
+    package func run(_ half: LayerHalf, _ step: StepContext) {
+        switch half {
+        case .attention:
+            project(step)
+            attention.attend(addingTo: step.hidden, step)
+        case .feedForward:
+            mlp(mlpNorm.whenRead(step.hidden, into: step.normalized, step), addingTo: step.hidden, step)
+        }
+    }
+
+    private func project(_ step: StepContext) {
+        attention.project(attentionNorm.whenRead(step.hidden, into: step.normalized, step), step)
     }
 }
 
 /// A decoder-only transformer (Vaswani et al., 2017; Radford et al., 2018): embedding, blocks, norm, output.
 ///
 /// Families differ in the parts they pass in. It keeps the weights' arena.
-package final class Decoder: LanguageModel, @unchecked Sendable {
+package final class Decoder: LayerwiseModel, @unchecked Sendable {
     // Sound to share: nothing changes after loading; a step's buffers are the caller's.
     package let shape: DecoderShape
     private let embedding: EmbeddingTable
     private let embeddingScale: Float?
-    private let blocks: [DecoderBlock]
+    package let layers: [DecoderBlock]
     private let norm: RMSNorm
     private let output: FusedLinear
     private let weights: Arena
@@ -118,7 +141,7 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
         shape: DecoderShape,
         embedding: EmbeddingTable,
         embeddingScale: Float? = nil,
-        blocks: [DecoderBlock],
+        layers: [DecoderBlock],
         norm: RMSNorm,
         output: FusedLinear,
         weights: Arena
@@ -126,7 +149,7 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
         self.shape = shape
         self.embedding = embedding
         self.embeddingScale = embeddingScale
-        self.blocks = blocks
+        self.layers = layers
         self.norm = norm
         self.output = output
         self.weights = weights
@@ -135,12 +158,12 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
     package var cost: DecoderCost {
         var cost = DecoderCost()
         var quantizedMultiplyAdds = 0
-        for matrix in blocks.flatMap(\.matrices) {
+        for matrix in layers.flatMap(\.matrices) {
             cost.blockMultiplyAdds += matrix.multiplyAddCount
             cost.weightByteCount += matrix.byteCount
             if matrix.type.isQuantized { quantizedMultiplyAdds += matrix.multiplyAddCount }
         }
-        cost.wantedMultiplyAdds = blocks.last?.wantedMatrices.reduce(0) { $0 + $1.multiplyAddCount } ?? 0
+        cost.wantedMultiplyAdds = layers.last?.wantedMatrices.reduce(0) { $0 + $1.multiplyAddCount } ?? 0
         for matrix in output.matrices {
             cost.outputMultiplyAdds += matrix.multiplyAddCount
             cost.weightByteCount += matrix.byteCount
@@ -149,11 +172,15 @@ package final class Decoder: LanguageModel, @unchecked Sendable {
         return cost
     }
 
-    package func forwardHidden(_ step: StepContext) {
+    package func embed(_ step: StepContext) {
         let hidden = step.hidden
         for (row, token) in step.plan.tokens.enumerated() { embedding.decode(Int(token), into: hidden, at: row) }
         if let embeddingScale { step.compute.scale(hidden, by: embeddingScale) }
-        for (index, block) in blocks.enumerated() { block(step, narrows: index == blocks.count - 1) }
+    }
+
+    package func forwardHidden(_ step: StepContext) {
+        embed(step)
+        for (index, layer) in layers.enumerated() { layer(step, narrows: index == layers.count - 1) }
         norm(step.hidden, into: step.wanted, step)
     }
 

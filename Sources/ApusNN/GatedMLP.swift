@@ -14,7 +14,13 @@ package struct GatedMLP {
     }
 
     /// The layer's matrices.
-    package var matrices: [PackedMatrix] { gateUp.matrices + down.matrices }
+    package var matrices: [PackedMatrix] { inputMatrices + outputMatrices }
+
+    /// Gate and up.
+    package var inputMatrices: [PackedMatrix] { gateUp.matrices }
+
+    /// Down.
+    package var outputMatrices: [PackedMatrix] { down.matrices }
 
     /// hidden += mlp(input).
     package func callAsFunction(_ input: MatmulInput, addingTo hidden: FloatRows, _ step: StepContext) {

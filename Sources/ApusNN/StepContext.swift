@@ -104,10 +104,17 @@ public final class StepContext {
     /// Runs a model over a plan; hidden states and logits of the wanted rows stay readable until the next run.
     /// - Parameter computesLogits: whether logits are wanted; without, a step ends at the hidden states.
     package func run(_ model: any LanguageModel, _ plan: StepPlan, computesLogits: Bool = true) {
+        run(plan) {
+            model.forwardHidden(self)
+            if computesLogits && logitsRowCount > 0 { model.forwardOutput(self) }
+        }
+    }
+
+    /// Works on a plan's rows: `body` runs what it likes of a model.
+    package func run(_ plan: StepPlan, _ body: () throws -> Void) rethrows {
         begin(plan)
-        model.forwardHidden(self)
-        if computesLogits && logitsRowCount > 0 { model.forwardOutput(self) }
-        self.plan = noPlan
+        defer { self.plan = noPlan }
+        try body()
     }
 
     /// Takes over a plan: fills the positions' sines and cosines and tells the store.
