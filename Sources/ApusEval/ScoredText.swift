@@ -59,7 +59,7 @@ package struct ScoredText: Sendable {
     }
 
     /// The tokens of a chunk.
-    func chunk(_ index: Int) -> [Int32] {
+    package func chunk(_ index: Int) -> [Int32] {
         var chunk = Array(tokens[index * contextLength..<(index + 1) * contextLength])
         if let bos { chunk[0] = bos }
         return chunk

@@ -83,6 +83,12 @@ extension ConversionSource {
 }
 
 extension ConversionSource.Tensor {
+    /// Where the model that was loaded from the same file has row `n`, if elsewhere.
+    var sourceRow: ((Int) -> Int)? {
+        guard case .stored(_, _, let order?) = content else { return nil }
+        return order
+    }
+
     /// Calls `body` with a part of the elements' bytes.
     /// - Parameter range: bytes, of which there are `byteCount`.
     func withBytes<Result>(_ range: Range<Int>, _ body: (RawSpan) throws -> Result) rethrows -> Result {

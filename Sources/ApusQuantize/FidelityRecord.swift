@@ -17,14 +17,17 @@ package struct FidelityRecord: Sendable {
         }
     }
 
-    /// What weighed the errors: an importance matrix.
+    /// What rounding went by: an importance matrix, or the text of GPTQ.
     package struct Calibration: Sendable {
         package let name: String
         package let contentHash: String
+        /// How many tokens of the text were read; nil for an importance matrix.
+        package let tokenCount: Int?
 
-        package init(name: String, contentHash: String) {
+        package init(name: String, contentHash: String, tokenCount: Int? = nil) {
             self.name = name
             self.contentHash = contentHash
+            self.tokenCount = tokenCount
         }
     }
 
@@ -33,17 +36,26 @@ package struct FidelityRecord: Sendable {
 
     private let source: String
     private let contentHash: String
+    private let method: RoundingMethod
     private let calibration: Calibration?
     private let text: Text?
 
     /// - Parameters:
     ///   - source: the name of the file that was quantized.
     ///   - contentHash: its SHA-256 in hexadecimal digits.
-    ///   - calibration: what weighed the errors; nil if all counted the same.
+    ///   - method: how weights were rounded.
+    ///   - calibration: what that went by; nil if all errors counted the same.
     ///   - text: what the loss will be measured on; nil if it will not be.
-    package init(source: String, contentHash: String, calibration: Calibration? = nil, text: Text?) {
+    package init(
+        source: String,
+        contentHash: String,
+        method: RoundingMethod = .nearest,
+        calibration: Calibration? = nil,
+        text: Text?
+    ) {
         self.source = source
         self.contentHash = contentHash
+        self.method = method
         self.calibration = calibration
         self.text = text
     }
@@ -66,9 +78,12 @@ package struct FidelityRecord: Sendable {
     func fields(type: QuantizationType) -> [(key: String, value: GGUFHeader.Value)] {
         var fields: [(String, GGUFHeader.Value)] = [
             ("source", .string(source)), ("source_sha256", .string(contentHash)), ("type", .string(type.name)),
-            ("method", .string("nearest")), ("calibration", .string(calibration?.name ?? "none")),
+            ("method", .string(method.rawValue)), ("calibration", .string(calibration?.name ?? "none")),
         ]
         if let calibration { fields.append(("calibration_sha256", .string(calibration.contentHash))) }
+        if let count = calibration?.tokenCount {
+            fields.append(("calibration_tokens", .uint32(UInt32(clamping: count))))
+        }
         if let text {
             fields += [
                 ("text", .string(text.name)), ("text_sha256", .string(text.contentHash)),

@@ -65,6 +65,21 @@ package final class PartFile {
         byteCount += bytes.count
     }
 
+    /// Reads bytes that are there.
+    func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var done = 0
+        while done < count {
+            let read = bytes.withUnsafeMutableBytes {
+                pread(descriptor, $0.baseAddress.map { $0 + done }, count - done, off_t(offset + done))
+            }
+            if read < 0, errno == EINTR { continue }
+            guard read > 0 else { throw Self.failure("cannot read", path) }
+            done += read
+        }
+        return bytes
+    }
+
     /// Writes over the beginning.
     func replaceStart(with bytes: [UInt8]) throws { try write(bytes, at: 0) }
 

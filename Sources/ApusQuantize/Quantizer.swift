@@ -11,6 +11,11 @@ package struct Quantizer {
     package struct Item: Sendable {
         package let tensor: ConversionSource.Tensor
         package let type: ElementType
+
+        /// Bytes in the file that is written.
+        var byteCount: Int {
+            (type.byteCount(elementCount: tensor.shape.first ?? 1) ?? 0) * tensor.shape.dropFirst().reduce(1, *)
+        }
     }
 
     /// The tensors in file order.
@@ -76,18 +81,34 @@ package struct Quantizer {
     /// Writes everything to a part file, going on behind the last tensor that an earlier run left whole.
     /// - Parameters:
     ///   - part: the file.
+    ///   - gptq: what rounds the matrices of the layers; nil rounds every weight to nearest.
     ///   - progress: called with the bytes of the file that are there.
     /// - Throws: `ApusError` naming the tensor with weights that are no finite numbers, or the disk's fault;
     ///   `CancellationError` if the task was cancelled: what is there by then stays for the next run.
-    package func write(to part: PartFile, compute: Compute, progress: (Int) -> Void) throws {
+    package func write(
+        to part: PartFile,
+        gptq: GPTQ? = nil,
+        compute: Compute,
+        progress: (Int) -> Void
+    ) throws {
         let start = header.bytes.count
         let present = try part.resume(after: header.bytes) - start
         let ends = zip(header.offsets, header.tensors).map { $0 + $1.paddedByteCount }
         let doneCount = ends.firstIndex { $0 > present } ?? ends.count
         try part.truncate(to: start + (doneCount > 0 ? ends[doneCount - 1] : 0))
         progress(part.byteCount)
+        let done = Dictionary(zip(items, header.offsets).prefix(doneCount).map { ($0.tensor.name, ($0, $1)) }) { $1 }
         for (item, end) in zip(items, ends).dropFirst(doneCount) {
-            try write(item, to: part, compute: compute, progress: progress)
+            let rounded = try gptq?.bytes(of: item.tensor.name) { name in
+                guard let (item, offset) = done[name] else { return nil }
+                return try part.bytes(at: start + offset, count: item.byteCount)
+            }
+            if let rounded {
+                try part.append(rounded)
+                progress(part.byteCount)
+            } else {
+                try write(item, to: part, compute: compute, progress: progress)
+            }
             try part.append([UInt8](repeating: 0, count: start + end - part.byteCount))
         }
         try part.synchronize()

@@ -1,3 +1,5 @@
+package import ApusCore
+
 /// Rows of floats in an arena: the shape every activation has.
 ///
 /// A view, not an owner: it is valid as long as the arena it came from. Whoever keeps one keeps the arena too.
@@ -46,5 +48,26 @@ public struct FloatRows: BitwiseCopyable {
     /// A copy of one row.
     public func row(_ row: Int) -> [Float] {
         withRow(row) { span in span.indices.map { span[$0] } }
+    }
+
+    /// Fills the rows with what the bytes of a file mean.
+    package func decode(_ bytes: [UInt8], as type: ElementType) {
+        bytes.withUnsafeBytes { source in
+            let rowByteCount = source.count / max(1, rowCount)
+            for row in 0..<rowCount {
+                let blocks = UnsafeRawBufferPointer(rebasing: source[row * rowByteCount..<(row + 1) * rowByteCount])
+                let target = UnsafeMutableBufferPointer(start: base + row * stride, count: width)
+                ElementCodec.decode(blocks, as: type, into: target)
+            }
+        }
+    }
+
+    /// Copies the rows, one after the other, from an array.
+    package func fill(_ values: Span<Float>) {
+        precondition(values.count == rowCount * width)
+        values.withUnsafeBufferPointer { values in
+            guard let source = values.baseAddress else { return }
+            for row in 0..<rowCount { (base + row * stride).update(from: source + row * width, count: width) }
+        }
     }
 }

@@ -55,6 +55,35 @@ public final class PackedMatrix: @unchecked Sendable {
         )
     }
 
+    /// Replaces the weights of a matrix of floats, for who changes a model that nobody else uses.
+    /// - Parameters:
+    ///   - rows: a row for each output.
+    ///   - order: row `n` of `rows` becomes row `order(n)` of the matrix.
+    package func replace(with rows: FloatRows, order: ((Int) -> Int)? = nil) {
+        precondition(type == .f32 && rows.rowCount == outputCount && rows.width == inputCount)
+        let tileRows = Int(format.tile_rows)
+        var places = [Int](repeating: 0, count: outputCount)
+        for row in 0..<outputCount { places[order?(row) ?? row] = row }
+        var tile = [Float](repeating: 0, count: tileRows * inputCount)
+        for first in stride(from: 0, to: outputCount, by: tileRows) {
+            let count = min(tileRows, outputCount - first)
+            tile.withUnsafeMutableBufferPointer { tile in
+                guard let base = tile.baseAddress else { return }
+                for row in 0..<count {
+                    (base + row * inputCount)
+                        .update(from: rows.base + places[first + row] * rows.stride, count: inputCount)
+                }
+                format.pack(
+                    base,
+                    Int64(inputCount * MemoryLayout<Float>.stride),
+                    Int64(count),
+                    Int64(inputCount),
+                    weights + first / tileRows * tileByteCount
+                )
+            }
+        }
+    }
+
     /// Tiles of outputs: the units of a matmul.
     package var tileCount: Int { (outputCount + Int(format.tile_rows) - 1) / Int(format.tile_rows) }
 

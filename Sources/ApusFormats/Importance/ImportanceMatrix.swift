@@ -86,6 +86,11 @@ package struct ImportanceMatrix: Sendable {
             let count = entry.counts[index / width]
             means[index] = count > 0 ? means[index] / count : 1
         }
+        return Self.weights(ofMeanSquares: means)
+    }
+
+    /// What columns count whose inputs have these mean squares.
+    package static func weights(ofMeanSquares means: [Float]) -> [Float] {
         let total = means.reduce(0.0) { $0 + Double($1) }
         guard total > 0, total.isFinite else { return means.map { _ in 1 } }
         let mean = total / Double(means.count)
