@@ -3,6 +3,9 @@
 
 /// Up to this many (row, head) pairs a step's long contexts are split into spans; above it row tiles are units enough.
 #define SPLIT_LIMIT 512
+/// Slots of a step at most: the room for partials does not grow with the context. A slice that would need more stays
+/// whole: of one row of 32 heads those beyond 262,144 positions.
+#define SLOT_LIMIT 32768
 /// Enough units for 32 threads to balance; more would widen the same keys more often.
 #define UNITS_WANTED 64
 #define TILE_ROWS_LEAST 24
@@ -18,7 +21,8 @@ int64_t apus_kv_page_bytes(int64_t kv_heads, int64_t head_dimension) {
 int64_t apus_attention_partial_bytes(int64_t rows, int64_t positions, int64_t query_heads, int64_t head_dimension) {
     int64_t pairs = rows * query_heads, spans = (positions + APUS_KV_SPAN - 1) / APUS_KV_SPAN;
     if (pairs > SPLIT_LIMIT) pairs = SPLIT_LIMIT > query_heads ? SPLIT_LIMIT : query_heads;
-    return apus_plan_bytes(rows) + pairs * spans * apus_slot_floats(head_dimension) * (int64_t)sizeof(float);
+    int64_t slots = pairs * spans < SLOT_LIMIT ? pairs * spans : SLOT_LIMIT;
+    return apus_plan_bytes(rows) + slots * apus_slot_floats(head_dimension) * (int64_t)sizeof(float);
 }
 
 static int64_t unit_count(const apus_attention_args *args, int64_t tile_rows) {
@@ -34,8 +38,8 @@ int64_t apus_attend_units(const apus_attention_args *args) {
     int64_t group = args->query_heads / args->kv_heads, rows = 0;
     for (int64_t i = 0; i < args->slice_count; i++) rows += args->slices[i].rows;
     int32_t splits = rows == 1 || rows * args->query_heads <= SPLIT_LIMIT;
-    int32_t tile_rows = APUS_TILE_ROWS;
-    while (!splits && tile_rows > TILE_ROWS_LEAST && unit_count(args, tile_rows) < UNITS_WANTED) tile_rows /= 2;
+    int32_t whole_rows = APUS_TILE_ROWS;
+    while (whole_rows > TILE_ROWS_LEAST && unit_count(args, whole_rows) < UNITS_WANTED) whole_rows /= 2;
     int64_t units = 0, merge_units = 0, partials = 0;
     for (int64_t i = 0; i < args->slice_count; i++) {
         const apus_attention_slice *slice = &args->slices[i];
@@ -44,16 +48,17 @@ int64_t apus_attend_units(const apus_attention_args *args) {
         own->first_unit = units;
         own->first_merge_unit = merge_units;
         own->first_partial = partials;
-        own->tile_rows = tile_rows;
-        own->tiles = (int32_t)((slice->rows * group + tile_rows - 1) / tile_rows);
         own->first_span = (int32_t)(first / APUS_KV_SPAN);
         own->spans = (int32_t)((slice->position + slice->rows - 1) / APUS_KV_SPAN) + 1 - own->first_span;
-        own->splits = splits && own->spans > 1;
+        int64_t slots = slice->rows * args->query_heads * own->spans;
+        own->splits = splits && own->spans > 1 && partials + slots <= SLOT_LIMIT;
+        own->tile_rows = own->splits ? APUS_TILE_ROWS : whole_rows;
+        own->tiles = (int32_t)((slice->rows * group + own->tile_rows - 1) / own->tile_rows);
         own->reserved = 0;
         units += args->kv_heads * own->tiles * (own->splits ? own->spans : 1);
         if (own->splits) {
             merge_units += slice->rows * args->query_heads;
-            partials += slice->rows * args->query_heads * own->spans;
+            partials += slots;
         }
     }
     plan->units = units;
