@@ -60,10 +60,8 @@ APUS_INLINE panel_sums softmax_panel(panel *p, int rows) {
     return sums;
 }
 
-/// Codes of up to 32 values (0 past `count`) and their scale: a group of section 2. Writes 32 codes.
-static float quantize_group(const float *x, int64_t count, int8_t *codes) {
-    __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
-    __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
+/// Codes of 32 values and their scale: a group of section 2.
+APUS_INLINE float quantize_lanes(__m512 low, __m512 high, int8_t *codes) {
     __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     uint32_t largest = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
                                                                 _mm512_and_si512(_mm512_castps_si512(high),
@@ -76,6 +74,13 @@ static float quantize_group(const float *x, int64_t count, int8_t *codes) {
     _mm_storeu_si128((__m128i *)codes, _mm512_cvtepi32_epi8(a));
     _mm_storeu_si128((__m128i *)(codes + 16), _mm512_cvtepi32_epi8(b));
     return usable ? apus_float(largest) / 127.0f : largest >= 0x7f800000 ? NAN : 0.0f;
+}
+
+/// Codes of up to 32 values (0 past `count`) and their scale.
+static float quantize_group(const float *x, int64_t count, int8_t *codes) {
+    __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
+    __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
+    return quantize_lanes(low, high, codes);
 }
 
 /// Merges maxima and sums of up to 16 rows into `state` from `row` on; leaves the factors of section 6.

@@ -25,7 +25,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
         int64_t end = 32 * group + 32 < dimension ? 32 * group + 32 : dimension;
         __m512i dots[Q8_ROWS][2];
         UNROLL for (int r = 0; r < rows; r++) {
-            dots[r][0] = dots[r][1] = _mm512_set1_epi32(-DOT_OFFSET * q.sums[(row + r) * groups + group]);
+            int32_t start = kind == PANEL_KIVI ? 0 : -DOT_OFFSET * q.sums[(row + r) * groups + group];
+            dots[r][0] = dots[r][1] = _mm512_set1_epi32(start);
         }
         for (int64_t d = 32 * group; d < end; d += 4) {
             __m512i a = _mm512_loadu_si512(keys + 16 * d), b = _mm512_loadu_si512(keys + tile_bytes + 16 * d);
@@ -37,16 +38,19 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
                 int32_t four;
                 memcpy(&four, q.codes + (row + r) * dimension + d, 4);
                 __m512i codes = _mm512_set1_epi32(four);
-                dots[r][0] = dot_offset(dots[r][0], a, codes);
-                dots[r][1] = dot_offset(dots[r][1], b, codes);
+                dots[r][0] = kind == PANEL_KIVI ? dot_small(dots[r][0], a, codes) : dot_offset(dots[r][0], a, codes);
+                dots[r][1] = kind == PANEL_KIVI ? dot_small(dots[r][1], b, codes) : dot_offset(dots[r][1], b, codes);
             }
         }
         const float *scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first;
-        __m512 a = _mm512_load_ps(scales), b = _mm512_load_ps(scales + 16);
         UNROLL for (int r = 0; r < rows; r++) {
-            __m512 scale = _mm512_set1_ps(q.scales[(row + r) * groups + group]);
-            scores[r][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][0]), _mm512_mul_ps(scale, a), scores[r][0]);
-            scores[r][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][1]), _mm512_mul_ps(scale, b), scores[r][1]);
+            __m512 scale = _mm512_set1_ps(q.scales[(row + r) * groups + group]), a = scale, b = scale;
+            if (kind != PANEL_KIVI) {
+                a = _mm512_mul_ps(scale, _mm512_load_ps(scales));
+                b = _mm512_mul_ps(scale, _mm512_load_ps(scales + 16));
+            }
+            scores[r][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][0]), a, scores[r][0]);
+            scores[r][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][1]), b, scores[r][1]);
         }
     }
     UNROLL for (int r = 0; r < rows; r++) {
@@ -96,6 +100,15 @@ APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t
     UNROLL for (int t = 0; t < 4; t++) codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[t], factor));
     _mm512_store_si512(w->codes[group][r], pack_codes(codes));
     w->scales[group][r] = _mm_cvtss_f32(_mm_div_ss(a, limit));
+}
+
+/// KIVI: what the minima of a group of values add to a row.
+APUS_INLINE float weighted_minima(const float *weights, const float *minima) {
+    __m512 lanes = _mm512_setzero_ps();
+    UNROLL for (int j = 0; j < APUS_KV_BLOCK; j += 16) {
+        lanes = _mm512_fmadd_ps(_mm512_load_ps(weights + j), _mm512_load_ps(minima + j), lanes);
+    }
+    return apus_tree_avx512(lanes);
 }
 
 /// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
@@ -150,7 +163,7 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
         UNROLL for (int r = 0; r < rows; r++) {
             quantize_weights(p, from, group, r, &w);
             if (kind == PANEL_KIVI) {
-                w.rests[group][r] = kivi_weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
+                w.rests[group][r] = weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
             }
         }
     }
@@ -239,10 +252,35 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     run_panels(args, unit, t, queries, &from, block, PANEL_AHEAD, PANEL_PLAIN);
 }
 
+/// KIVI: the queries of a unit for each half of the keys, products with the scales as codes and with the minima summed.
+APUS_INLINE void load_kivi_queries(tile t, kivi_tile k, int64_t rows, int64_t dimension) {
+    int64_t groups = apus_groups(dimension);
+    for (int64_t index = 0; index < 2 * rows; index++) {
+        int64_t half = index / rows, row = index % rows;
+        query_codes q = k.queries[half];
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t group = 0; group < groups; group++) {
+            int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
+            const float *query = t.query + row * dimension + first, *scales = k.channels + half * 2 * dimension + first;
+            __mmask16 a = apus_tail_avx512(count), b = count > 16 ? apus_tail_avx512(count - 16) : 0;
+            __m512 low = _mm512_maskz_loadu_ps(a, query), high = _mm512_maskz_loadu_ps(b, query + 16);
+            sum = _mm512_fmadd_ps(low, _mm512_maskz_loadu_ps(a, scales + dimension), sum);
+            sum = _mm512_fmadd_ps(high, _mm512_maskz_loadu_ps(b, scales + dimension + 16), sum);
+            int8_t last[32], *codes = q.codes + row * dimension + first;
+            q.scales[row * groups + group] = quantize_lanes(_mm512_mul_ps(low, _mm512_maskz_loadu_ps(a, scales)),
+                                                            _mm512_mul_ps(high, _mm512_maskz_loadu_ps(b, scales + 16)),
+                                                            count < 32 ? last : codes);
+            if (count < 32) memcpy(codes, last, (size_t)count);
+        }
+        q.biases[row] = apus_tree_avx512(sum);
+    }
+}
+
 /// The same for a block of a KIVI type; `k` is scratch.
 APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
                             apus_kv_type type, int64_t block, const char *following) {
-    source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen_halves);
+    source_q8 from = kivi_open(args, unit, k, type, block, widen_halves);
+    load_kivi_queries(t, k, unit->rows, args->head_dimension);
     prefetch(following, apus_head_bytes(type, args->head_dimension));
     run_panels(args, unit, t, k.queries, &from, block, PANEL_KIVI, PANEL_KIVI);
 }
