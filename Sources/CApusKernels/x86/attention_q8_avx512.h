@@ -62,7 +62,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
 /// The panel's weights times the value scales, as codes of each value group.
 typedef struct weight_codes {
     _Alignas(64) uint8_t codes[MAX_GROUPS][Q8_ROWS][APUS_KV_BLOCK];
-    float scales[MAX_GROUPS][Q8_ROWS];
+    _Alignas(64) float scales[MAX_GROUPS][16];
     float rests[MAX_GROUPS][Q8_ROWS];  ///< KIVI: the minima's part
 } weight_codes;
 
@@ -73,33 +73,35 @@ APUS_INLINE __m512i pack_codes(const __m512i codes[4]) {
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words_low, words_high));
 }
 
-/// Row `r` of one group, as section 2 quantizes a group of 64. Weights and scales are not negative, so the bits of a
-/// product compare as unsigned integers; a NaN of either sign is above infinity.
-APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int r, weight_codes *w) {
-    const uint32_t least = 0x0d800000, infinity = 0x7f800000;  // 2^-100
-    uint64_t mask = range_mask(p->ranges[r]);
-    __m512 scaled[4];
-    __m512i codes[4], most = _mm512_setzero_si512();
-    UNROLL for (int t = 0; t < 4; t++) {
-        scaled[t] = _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
-                                        _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
-        most = _mm512_max_epu32(most, _mm512_castps_si512(scaled[t]));
+/// The rows' weights times the scales of one group's values as codes, as section 2 quantizes a group of 64. Weights and
+/// scales are not negative, so the bits of a product compare as unsigned integers; a NaN of either sign is above
+/// infinity. A group with one has NaN for a scale, whatever the codes.
+APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int rows, weight_codes *w) {
+    const __m512i least = _mm512_set1_epi32(0x0d800000), infinity = _mm512_set1_epi32(0x7f800000);  // 2^-100
+    __m512 scaled[Q8_ROWS][4], most[Q8_ROWS], limit = _mm512_set1_ps(127.0f);
+    _Alignas(64) float factors[16];
+    UNROLL for (int r = 0; r < rows; r++) {
+        uint64_t mask = range_mask(p->ranges[r]);
+        UNROLL for (int t = 0; t < 4; t++) {
+            scaled[r][t] = _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
+                                               _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
+        }
+        most[r] = fold(fold(scaled[r][0], scaled[r][1], FOLD_MAX_BITS), fold(scaled[r][2], scaled[r][3], FOLD_MAX_BITS),
+                       FOLD_MAX_BITS);
     }
-    __m256i t8 = _mm256_max_epu32(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
-    __m128i t4 = _mm_max_epu32(_mm256_castsi256_si128(t8), _mm256_extracti128_si256(t8, 1));
-    __m128i t2 = _mm_max_epu32(t4, _mm_shuffle_epi32(t4, 0x4e));
-    __m128i largest = _mm_max_epu32(t2, _mm_shuffle_epi32(t2, 0xb1));
-    uint32_t bits = (uint32_t)_mm_cvtsi128_si32(largest);
-    if (bits < least || bits >= infinity) {
-        _mm512_store_si512(w->codes[group][r], _mm512_setzero_si512());
-        w->scales[group][r] = bits < least ? 0.0f : NAN;
-        return;
+    __m512 largest = fold_rows(most, rows, FOLD_MAX_BITS);
+    __mmask16 finite = _mm512_cmplt_epu32_mask(_mm512_castps_si512(largest), infinity);
+    __mmask16 usable = finite & _mm512_cmpge_epu32_mask(_mm512_castps_si512(largest), least);
+    _mm512_store_ps(factors, _mm512_maskz_div_ps(usable, limit, largest));
+    __m512 scales = _mm512_maskz_div_ps(usable, largest, limit);
+    _mm512_store_ps(w->scales[group], _mm512_mask_mov_ps(_mm512_set1_ps(NAN), finite, scales));
+    UNROLL for (int r = 0; r < rows; r++) {
+        __m512i codes[4];
+        UNROLL for (int t = 0; t < 4; t++) {
+            codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[r][t], _mm512_set1_ps(factors[r])));
+        }
+        _mm512_store_si512(w->codes[group][r], pack_codes(codes));
     }
-    __m128 limit = _mm_set_ss(127.0f), a = _mm_castsi128_ps(largest);
-    __m512 factor = _mm512_broadcastss_ps(_mm_div_ss(limit, a));
-    UNROLL for (int t = 0; t < 4; t++) codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[t], factor));
-    _mm512_store_si512(w->codes[group][r], pack_codes(codes));
-    w->scales[group][r] = _mm_cvtss_f32(_mm_div_ss(a, limit));
 }
 
 /// KIVI: what the minima of a group of values add to a row.
@@ -160,11 +162,9 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     score_q8(p, q[1], row, dimension, from, 2, rows, kind);
     panel_sums sums = softmax_panel(p, rows);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
-        UNROLL for (int r = 0; r < rows; r++) {
-            quantize_weights(p, from, group, r, &w);
-            if (kind == PANEL_KIVI) {
-                w.rests[group][r] = weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
-            }
+        quantize_weights(p, from, group, rows, &w);
+        UNROLL for (int r = 0; r < rows && kind == PANEL_KIVI; r++) {
+            w.rests[group][r] = weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
         }
     }
     merge_panel(p, sums, t.span, row);
