@@ -141,7 +141,7 @@ static void bench_prefill(bench_shape s, bench_cache c, int32_t tier, bench_buff
 /// The last rows of sequences: one a sequence is decoding.
 static void bench_decode(bench_shape s, bench_cache c, int32_t tier, bench_buffers b, bench_step step) {
     const apus_attention_kernels *kernels = &apus_kernels_for_tier((apus_tier)tier)->attention;
-    int64_t layers = lay_out(c, step);
+    int64_t all = lay_out(c, step), layers = all > step.rows ? all / step.rows : 1;
     double times[BENCH_ROUNDS], shares[BENCH_ROUNDS], read_times[BENCH_ROUNDS], multiply_times[BENCH_ROUNDS];
     double bytes = (double)(blocks_of(step) * c.layer_bytes);
     double products = (double)(step.sequences * step.rows * step.positions * s.query_heads * s.dimension * 2);

@@ -213,19 +213,40 @@ static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *sc
     }
 }
 
+/// Up to 16 of a row's partials merged in order. The maxima before and after each are known ahead, and so all factors
+/// are computed together.
+APUS_INLINE void merge_partials(tile_state all, const float *const *slots, int count, int64_t padded) {
+    _Alignas(64) float own[16] = {0}, before[16] = {0}, after[16] = {0};
+    for (int i = 0; i < count; i++) {
+        own[i] = slots[i][padded];
+        before[i] = all.max[0];
+        after[i] = all.max[0] = before[i] > own[i] ? before[i] : own[i];
+    }
+    __m512 both = _mm512_load_ps(after);
+    _mm512_store_ps(before, apus_exp_nonpositive_avx512(_mm512_sub_ps(_mm512_load_ps(before), both)));
+    _mm512_store_ps(own, apus_exp_nonpositive_avx512(_mm512_sub_ps(_mm512_load_ps(own), both)));
+    for (int i = 0; i < count; i++) {
+        all.sum[0] = fmaf(all.sum[0], before[i], slots[i][padded + 1] * own[i]);
+        merge_out(all.out, slots[i], padded, before[i], own[i]);
+    }
+}
+
 static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch) {
     const apus_attention_args *args = pointer;
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     tile t = carve_tile(scratch, padded);
-    _Alignas(64) float alpha[16], beta[16];
     for (int64_t index = begin; index < end; index++) {
         apus_merge_unit unit = apus_merge_unit_at(args, index);
+        const float *slots[16];
+        int count = 0;
         clear_state(t.all, 1, padded);
         for (int64_t i = 0; i < unit.plan->spans; i++) {
             const float *slot = apus_slot(args, unit.plan, unit.row, unit.head, unit.plan->first_span + i);
-            if (slot[padded + 1] == 0) continue;
-            merge_sums(t.all, 0, 1, _mm512_set1_ps(slot[padded]), _mm512_set1_ps(slot[padded + 1]), alpha, beta);
-            merge_out(t.all.out, slot, padded, alpha[0], beta[0]);
+            if (slot[padded + 1] != 0) slots[count++] = slot;
+            if (count == 16 || i + 1 == unit.plan->spans) {
+                merge_partials(t.all, slots, count, padded);
+                count = 0;
+            }
         }
         divide_out(apus_merge_output(args, &unit), t.all.out, t.all.sum[0], dimension);
     }
