@@ -140,7 +140,7 @@ APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, sou
     // Positions ascend from row to row: the last row sees the furthest. Scores of keys nobody sees are never read.
     int tiles = (p->ranges[rows - 1].end + 15) / 16;
     for (int first = 0; first < tiles; first += 2) score(p, t.query + row * dimension, dimension, from, first, rows);
-    merge_panel(p, softmax_panel(p, rows), t.span, row);
+    merge_panel(p, softmax_panel(p, rows, NULL), t.span, row);
     if (p->ranges[rows - 1].begin < p->ranges[0].end) {
         weigh_rows(p, 0, rows, from, padded, out);
         return;

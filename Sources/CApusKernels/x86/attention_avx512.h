@@ -47,13 +47,27 @@ APUS_INLINE __m512 fold_rows(const __m512 *x, int rows, fold_kind kind) {
     return rows > 8 ? _mm512_shuffle_f32x4(low, fold_eight(x + 8, rows - 8, kind), 0x44) : low;
 }
 
+/// What is left to prefetch of the following block, into L2: some lines at a time between other work, for all at once
+/// would hold up the loads behind them.
+typedef struct ahead {
+    const char *next;
+    int64_t lines;
+} ahead;
+
+APUS_INLINE void prefetch_some(ahead *a, int64_t lines) {
+    lines = lines < a->lines ? lines : a->lines;
+    a->lines -= lines;
+    for (; lines > 0; lines--, a->next += 64) _mm_prefetch(a->next, _MM_HINT_T1);
+}
+
 /// Maxima and sums of a panel, by row.
 typedef struct panel_sums {
     __m512 max, sum;
 } panel_sums;
 
 /// Weights, maxima and sums of all rows of a panel from their scores, which stand where the weights go.
-APUS_INLINE panel_sums softmax_rows(panel *p, int rows, int full) {
+APUS_INLINE panel_sums softmax_rows(panel *p, int rows, int full, ahead *following) {
+    int64_t lines = following ? (following->lines + 4 * rows - 1) / (4 * rows) : 0;
     panel_sums sums;
     __m512 lanes[PANEL_ROWS], lowest = _mm512_set1_ps(-INFINITY);
     _Alignas(64) float max[16];
@@ -75,6 +89,7 @@ APUS_INLINE panel_sums softmax_rows(panel *p, int rows, int full) {
             __m512 weight = apus_exp_nonpositive_avx512(_mm512_sub_ps(score, _mm512_set1_ps(max[r])));
             if (!full) weight = _mm512_maskz_mov_ps((__mmask16)(mask >> 16 * t), weight);
             _mm512_store_ps(p->weights[r] + 16 * t, weight);
+            if (following) prefetch_some(following, lines);
             lanes[r] = t == 0 ? weight : _mm512_add_ps(lanes[r], weight);
         }
     }
@@ -82,8 +97,9 @@ APUS_INLINE panel_sums softmax_rows(panel *p, int rows, int full) {
     return sums;
 }
 
-APUS_INLINE panel_sums softmax_panel(panel *p, int rows) {
-    return p->full ? softmax_rows(p, rows, 1) : softmax_rows(p, rows, 0);
+/// Prefetches meanwhile what is left of `following`, if it isn't NULL.
+APUS_INLINE panel_sums softmax_panel(panel *p, int rows, ahead *following) {
+    return p->full ? softmax_rows(p, rows, 1, following) : softmax_rows(p, rows, 0, following);
 }
 
 /// Codes of 32 values and their scale: a group of section 2.

@@ -13,10 +13,9 @@ typedef enum panel_kind { PANEL_PLAIN, PANEL_AHEAD, PANEL_KIVI } panel_kind;
 
 /// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first,
-                          int rows, panel_kind kind) {
+                          int rows, panel_kind kind, ahead *following) {
     int64_t groups = apus_groups(dimension), tile_bytes = 16 * dimension;
     const uint8_t *keys = from->keys + first * tile_bytes;
-    const char *ahead = from->next_keys + first * tile_bytes;
     __m512 scores[Q8_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) {
         scores[r][0] = scores[r][1] = kind == PANEL_KIVI ? _mm512_set1_ps(q.biases[row + r]) : _mm512_setzero_ps();
@@ -30,10 +29,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
         }
         for (int64_t d = 32 * group; d < end; d += 4) {
             __m512i a = _mm512_loadu_si512(keys + 16 * d), b = _mm512_loadu_si512(keys + tile_bytes + 16 * d);
-            if (kind == PANEL_AHEAD) {
-                _mm_prefetch(ahead + 32 * d, _MM_HINT_T1);
-                _mm_prefetch(ahead + 32 * d + 64, _MM_HINT_T1);
-            }
+            if (kind == PANEL_AHEAD) prefetch_some(following, 1);
             UNROLL for (int r = 0; r < rows; r++) {
                 int32_t four;
                 memcpy(&four, q.codes + (row + r) * dimension + d, 4);
@@ -115,22 +111,19 @@ APUS_INLINE float weighted_minima(const float *weights, const float *minima) {
 
 /// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
 APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8 *from, int64_t padded, int64_t start,
-                          int vectors, int rows, int64_t first_key, int64_t end_key, float *out, panel_kind kind) {
+                          int vectors, int rows, int64_t first_key, int64_t end_key, float *out, panel_kind kind,
+                          ahead *following) {
     int64_t group = start / 32;
     __m512i dots[Q8_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int v = 0; v < vectors; v++) dots[r][v] = _mm512_setzero_si512();
     }
-    const char *ahead = from->next_values + 64 * start;
     for (int64_t key = first_key & ~(int64_t)3; key < end_key; key += 4) {
         __m512i values[2];
         UNROLL for (int v = 0; v < vectors; v++) {
             values[v] = _mm512_loadu_si512(from->values + key * padded + 4 * start + 64 * v);
         }
-        if (kind == PANEL_AHEAD) {
-            _mm_prefetch(ahead + 32 * key, _MM_HINT_T1);
-            _mm_prefetch(ahead + 32 * key + 64, _MM_HINT_T1);
-        }
+        if (kind == PANEL_AHEAD) prefetch_some(following, 1);
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t four;
             memcpy(&four, w->codes[group][r] + key, 4);
@@ -158,10 +151,12 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     int64_t padded = apus_padded(dimension), first_key = APUS_KV_BLOCK, end_key = 0;
     float *out = t.span.out + row * padded;
     weight_codes w;
-    score_q8(p, q[0], row, dimension, from, 0, rows, kind);
-    score_q8(p, q[1], row, dimension, from, 2, rows, kind);
-    panel_sums sums = softmax_panel(p, rows);
+    ahead keys = {from->next_keys, dimension}, values = {from->next_values, padded};
+    score_q8(p, q[0], row, dimension, from, 0, rows, kind, &keys);
+    score_q8(p, q[1], row, dimension, from, 2, rows, kind, &keys);
+    panel_sums sums = softmax_panel(p, rows, kind == PANEL_AHEAD ? &keys : NULL);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
+        if (kind == PANEL_AHEAD) prefetch_some(&values, 16);
         quantize_weights(p, from, group, rows, &w);
         UNROLL for (int r = 0; r < rows && kind == PANEL_KIVI; r++) {
             w.rests[group][r] = weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
@@ -175,9 +170,9 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     }
     int64_t start = 0;
     for (; start + 32 <= padded; start += 32) {
-        weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, kind);
+        weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, kind, &values);
     }
-    if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, kind);
+    if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, kind, &values);
 }
 
 #define PANEL_Q8(rows, kind)                                                                                    \
