@@ -69,14 +69,15 @@ APUS_INLINE int64_t apus_code_value_index(int64_t dimension, int64_t key, int64_
 
 // MARK: the plan
 
-/// How one slice is cut: units in order of KV head, row tile, span.
+/// How one slice is cut: units in order of KV head, row tile, spans.
 typedef struct apus_slice_plan {
     int64_t first_unit;
     int64_t first_merge_unit;
     int64_t first_partial;  ///< in slots
     int32_t tile_rows, tiles;
     int32_t first_span, spans;  ///< spans any of its rows sees
-    int32_t splits;             ///< 1: a unit is one span and leaves a partial; 0: a unit is all spans
+    int32_t splits;             ///< 1: units leave a partial for each span; 0: a unit is all spans
+    int32_t unit_spans, parts;  ///< spans of a unit, and units of a row tile
     int32_t reserved;
 } apus_slice_plan;
 

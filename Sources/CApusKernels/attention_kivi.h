@@ -156,7 +156,7 @@ typedef struct kivi_tile {
     query_codes queries[2];  ///< of each half of the keys; biases: query times minima
     float *channels;         ///< [half][scales: dimension][minima]
     float *product;          ///< a row of query times scales
-    float *ones, *value_scales, *value_minima;
+    float *value_scales, *value_minima;
     uint8_t *keys, *values;
 } kivi_tile;
 
@@ -166,8 +166,7 @@ APUS_INLINE kivi_tile carve_kivi(char *memory, int64_t dimension) {
     kivi_tile k;
     k.keys = (uint8_t *)memory;
     k.values = k.keys + APUS_KV_BLOCK * dimension;
-    k.ones = (float *)(k.values + APUS_KV_BLOCK * apus_padded(dimension));
-    k.value_scales = k.ones + numbers;
+    k.value_scales = (float *)(k.values + APUS_KV_BLOCK * apus_padded(dimension));
     k.value_minima = k.value_scales + numbers;
     k.channels = k.value_minima + numbers;
     k.product = k.channels + 4 * dimension;
@@ -179,20 +178,20 @@ APUS_INLINE kivi_tile carve_kivi(char *memory, int64_t dimension) {
     return k;
 }
 
-APUS_INLINE void kivi_unpack(const char *packed, int64_t count, int64_t bits, uint8_t offset, uint8_t *codes) {
+APUS_INLINE void kivi_unpack(const char *packed, int64_t count, int64_t bits, uint8_t *codes) {
     int64_t bytes = count * bits / 8;
     const uint8_t *restrict from = (const uint8_t *)packed;
     uint8_t *restrict to = codes, mask = (uint8_t)((1 << bits) - 1);
     UNROLL for (int64_t plane = 0; plane < 8 / bits; plane++) {
-        for (int64_t i = 0; i < bytes; i++) to[plane * bytes + i] = (uint8_t)((from[i] >> bits * plane & mask) | offset);
+        for (int64_t i = 0; i < bytes; i++) to[plane * bytes + i] = from[i] >> bits * plane & mask;
     }
 }
 
-/// The queries of a unit for one half of the keys.
-APUS_INLINE void kivi_load_queries(tile t, kivi_tile k, int half, int64_t rows, int64_t dimension,
-                                   apus_quantize quantize) {
-    const float *scales = k.channels + half * 2 * dimension, *minima = scales + dimension;
-    for (int64_t row = 0; row < rows; row++) {
+/// The queries of a unit for each half of the keys.
+APUS_INLINE void kivi_load_queries(tile t, kivi_tile k, int64_t rows, int64_t dimension, apus_quantize quantize) {
+    for (int64_t index = 0; index < 2 * rows; index++) {
+        int64_t half = index / rows, row = index % rows;
+        const float *scales = k.channels + half * 2 * dimension, *minima = scales + dimension;
         const float *query = t.query + row * dimension;
         float lanes[16] = {0};
         for (int64_t d = 0; d < dimension; d++) k.product[d] = query[d] * scales[d];
@@ -211,8 +210,8 @@ APUS_INLINE int64_t kivi_halves(const apus_attention_slice *slice, int64_t block
 }
 
 /// Reads a block: its halves as far as they are sealed, zeros in place of the other.
-APUS_INLINE source_q8 kivi_open(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
-                                apus_kv_type type, int64_t block, apus_quantize quantize, apus_widen widen) {
+APUS_INLINE source_q8 kivi_open(const apus_attention_args *args, const apus_attend_unit *unit, kivi_tile k,
+                                apus_kv_type type, int64_t block, apus_widen widen) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     int64_t bits = apus_kivi_bits(type), halves = kivi_halves(unit->slice, block);
     int64_t key_bytes = apus_kivi_half_bytes(type, dimension), value_bytes = apus_kivi_half_bytes(type, padded);
@@ -221,20 +220,18 @@ APUS_INLINE source_q8 kivi_open(const apus_attention_args *args, const apus_atte
     widen((const uint16_t *)(values + 2 * value_bytes), k.value_scales, 2 * groups * APUS_KV_BLOCK);
     for (int64_t half = 0; half < halves; half++) {
         int64_t at = half * APUS_KV_PAGE;
-        kivi_unpack(keys + half * key_bytes, APUS_KV_PAGE * dimension, bits, 128, k.keys + at * dimension);
-        kivi_unpack(values + half * value_bytes, APUS_KV_PAGE * padded, bits, 0, k.values + at * padded);
+        kivi_unpack(keys + half * key_bytes, APUS_KV_PAGE * dimension, bits, k.keys + at * dimension);
+        kivi_unpack(values + half * value_bytes, APUS_KV_PAGE * padded, bits, k.values + at * padded);
     }
     if (halves == 1) {
-        memset(k.keys + APUS_KV_PAGE * dimension, 128, (size_t)(APUS_KV_PAGE * dimension));
+        memset(k.keys + APUS_KV_PAGE * dimension, 0, (size_t)(APUS_KV_PAGE * dimension));
         memset(k.values + APUS_KV_PAGE * padded, 0, (size_t)(APUS_KV_PAGE * padded));
         memset(k.channels + 2 * dimension, 0, (size_t)dimension * 2 * sizeof(float));
         for (int64_t row = 0; row < 2 * groups; row++) {  // of value_scales, then value_minima
             memset(k.value_scales + row * APUS_KV_BLOCK + APUS_KV_PAGE, 0, APUS_KV_PAGE * sizeof(float));
         }
     }
-    for (int64_t i = 0; i < groups * APUS_KV_BLOCK; i++) k.ones[i] = 1;
-    for (int half = 0; half < 2; half++) kivi_load_queries(t, k, half, unit->rows, dimension, quantize);
-    return (source_q8){k.keys, (const int8_t *)k.values, k.ones, k.value_scales, k.value_minima, (const char *)k.keys,
+    return (source_q8){k.keys, (const int8_t *)k.values, NULL, k.value_scales, k.value_minima, (const char *)k.keys,
         (const char *)k.values};
 }
 

@@ -136,7 +136,7 @@ APUS_INLINE void load_codes(tile t, query_codes q, int64_t rows, int64_t dimensi
 typedef struct source_q8 {
     const uint8_t *keys;
     const int8_t *values;
-    const float *key_scales, *value_scales;  ///< widened, [group][key]
+    const float *key_scales, *value_scales;  ///< widened, [group][key]; KIVI's key codes are unsigned, without a scale
     const float *value_minima;               ///< the same; NULL: zero
     const char *next_keys, *next_values;     ///< of the following block, to prefetch
 } source_q8;

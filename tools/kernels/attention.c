@@ -293,4 +293,6 @@ void check_attention(void) {
     expect(worst_error[0] < 1e-5, "accuracy of attention", "scalar");
     for (int type = 1; type < 4; type++) expect(worst_error[type] < 0.03, "accuracy of attention", "scalar");
     free(scratch);
+    check_attention_masks();
+    check_attention_memory();
 }

@@ -66,6 +66,8 @@ void check_linear(void);
 void check_linear_float(void);
 void check_elementwise(void);
 void check_attention(void);
+void check_attention_masks(void);
+void check_attention_memory(void);
 void check_codecs(const char *fixtures);
 
 /// Prints `name` and the hash of a kernel's output, and adds it to the total.

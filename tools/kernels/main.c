@@ -3,7 +3,8 @@
 //
 //   kernels-hash [TIER]               the hashes, of the fastest tier by default
 //   kernels-hash check FIXTURES       every tier of this CPU against scalar by bits; codecs against Fixtures/codecs
-//   kernels-hash bench [TIER [KV]]    attention at 8,192 tokens, elementwise operations (products: `apus bench`)
+//   kernels-hash bench [TIER [KV]]    elementwise operations, attention (products: `apus bench`); with `baselines` for KV,
+//                                     attention beside standard attention and one level of tiles
 
 #include <stdlib.h>
 #include <string.h>

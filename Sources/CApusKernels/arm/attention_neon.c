@@ -289,7 +289,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
         }
         for (int64_t d = 32 * group; d < end; d += 4) {
             UNROLL for (int v = 0; v < 4; v++) {
-                int8x16_t key = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(keys + 16 * d + 16 * v), offset));
+                uint8x16_t bytes = vld1q_u8(keys + 16 * d + 16 * v);
+                int8x16_t key = vreinterpretq_s8_u8(kind == PANEL_KIVI ? bytes : veorq_u8(bytes, offset));
                 UNROLL for (int r = 0; r < rows; r++) {
                     dots[r][v] = dot(dots[r][v], four_codes(q.codes + (row + r) * dimension + d), key);
                 }
@@ -299,8 +300,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
             float scale = q.scales[(row + r) * groups + group];
             UNROLL for (int v = 0; v < 4; v++) {
                 float *scores = p->weights[r] + 16 * first + 4 * v;
-                float32x4_t both = vmulq_n_f32(vld1q_f32(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v),
-                                               scale);
+                const float *key_scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v;
+                float32x4_t both = kind == PANEL_KIVI ? vdupq_n_f32(scale) : vmulq_n_f32(vld1q_f32(key_scales), scale);
                 float32x4_t start = vdupq_n_f32(kind == PANEL_KIVI ? q.biases[row + r] : 0);
                 float32x4_t before = group == 0 ? start : vld1q_f32(scores);
                 vst1q_f32(scores, vfmaq_f32(before, dot_result(dots[r][v]), both));
@@ -394,7 +395,8 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
 /// The same for a block of a KIVI type; `k` is scratch.
 APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
                             apus_kv_type type, int64_t block) {
-    source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen);
+    source_q8 from = kivi_open(args, unit, k, type, block, widen);
+    kivi_load_queries(t, k, unit->rows, args->head_dimension, quantize_group);
     run_panels(args, unit, t, k.queries, &from, block, PANEL_KIVI);
 }
 

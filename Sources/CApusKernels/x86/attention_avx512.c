@@ -46,56 +46,47 @@ static void append_q8(const void *args, int64_t begin, int64_t end, void *scratc
 
 // MARK: f16
 
-/// How a block's halves become floats: in registers for a unit of at most NARROW_ROWS rows, each vector once, so that
-/// decoding reads memory once and writes none; or first into scratch for all rows of a unit, in panels of WIDE_ROWS.
-typedef enum source_kind { SOURCE_HALVES, SOURCE_FLOATS } source_kind;
-
-#define NARROW_ROWS 12
-#define WIDE_ROWS 6
-
-/// A block's keys and values of one KV head, in the layout of attention_blocks.h. Memory is prefetched half a block
-/// ahead, into L2: a block of a wide head would fill L1.
+/// A block's keys and values of one KV head, in the layout of attention_blocks.h: the tile of level one, which all rows
+/// of a unit pass over. Each panel, the tile of level two, widens halves in registers on their way to its products: as
+/// floats a block would take the whole of L1 and a store and a load of each vector. Memory is prefetched half a block
+/// ahead, into L2.
 typedef struct source {
-    const void *keys, *values;
+    const uint16_t *keys, *values;
     const char *next_keys;  ///< of the following block, to prefetch while the values are worked on
 } source;
 
-APUS_INLINE __m512 load_lanes(const void *from, int64_t index, source_kind kind) {
-    if (kind == SOURCE_FLOATS) return _mm512_load_ps((const float *)from + index);
-    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)((const uint16_t *)from + index)));
+APUS_INLINE __m512 load_lanes(const uint16_t *from) {
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)from));
 }
 
-/// Scores of the panel's rows against `vectors` tiles of 16 keys from tile `first` on.
-APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int first, int vectors, int rows,
-                       source_kind kind) {
-    __m512 scores[PANEL_ROWS][4];
-    UNROLL for (int r = 0; r < rows; r++) {
-        UNROLL for (int t = 0; t < vectors; t++) scores[r][t] = _mm512_setzero_ps();
-    }
+/// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
+APUS_INLINE void score(panel *p, const float *query, int64_t dimension, source from, int first, int rows) {
+    __m512 scores[PANEL_ROWS][2];
+    UNROLL for (int r = 0; r < rows; r++) scores[r][0] = scores[r][1] = _mm512_setzero_ps();
     const char *ahead = (const char *)from.values + first * 32 * dimension;
     for (int64_t d = 0; d < dimension; d++) {
-        __m512 key[4];
-        UNROLL for (int t = 0; t < vectors; t++) {
-            key[t] = load_lanes(from.keys, ((first + t) * dimension + d) * 16, kind);
-        }
-        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * d, _MM_HINT_T1);
+        __m512 a = load_lanes(from.keys + (first * dimension + d) * 16);
+        __m512 b = load_lanes(from.keys + ((first + 1) * dimension + d) * 16);
+        _mm_prefetch(ahead + 64 * d, _MM_HINT_T1);
         UNROLL for (int r = 0; r < rows; r++) {
             __m512 q = _mm512_set1_ps(query[r * dimension + d]);
-            UNROLL for (int t = 0; t < vectors; t++) scores[r][t] = _mm512_fmadd_ps(q, key[t], scores[r][t]);
+            scores[r][0] = _mm512_fmadd_ps(q, a, scores[r][0]);
+            scores[r][1] = _mm512_fmadd_ps(q, b, scores[r][1]);
         }
     }
     UNROLL for (int r = 0; r < rows; r++) {
-        UNROLL for (int t = 0; t < vectors; t++) _mm512_store_ps(p->weights[r] + 16 * (first + t), scores[r][t]);
+        _mm512_store_ps(p->weights[r] + 16 * first, scores[r][0]);
+        _mm512_store_ps(p->weights[r] + 16 * first + 16, scores[r][1]);
     }
 }
 
 /// Adds weights times values of one row's keys in [begin, end).
 APUS_INLINE void weigh_keys(__m512 *sums, const float *weights, int64_t begin, int64_t end, source from, int64_t padded,
-                            int64_t start, int vectors, source_kind kind) {
+                            int64_t start, int vectors) {
     for (int64_t j = begin; j < end; j++) {
         __m512 weight = _mm512_set1_ps(weights[j]);
         UNROLL for (int v = 0; v < vectors; v++) {
-            __m512 value = load_lanes(from.values, j * padded + start + 16 * v, kind);
+            __m512 value = load_lanes(from.values + j * padded + start + 16 * v);
             sums[v] = _mm512_fmadd_ps(weight, value, sums[v]);
         }
     }
@@ -104,21 +95,21 @@ APUS_INLINE void weigh_keys(__m512 *sums, const float *weights, int64_t begin, i
 /// Rows [first, first + rows) of the panel: weights times values of the keys each sees, merged into `out`, for `vectors`
 /// vectors of dimensions from `start` on. Keys that all see are worked on together, those before and after by row.
 APUS_INLINE void weigh(const panel *p, int first, int rows, source from, int64_t padded, int64_t start, int vectors,
-                       float *out, source_kind kind) {
-    __m512 sums[PANEL_ROWS][4];
+                       float *out) {
+    __m512 sums[PANEL_ROWS][2];
     apus_key_range all = {p->ranges[first + rows - 1].begin, p->ranges[first].end};
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_setzero_ps();
         if (rows > 1) {
-            weigh_keys(sums[r], p->weights[first + r], p->ranges[first + r].begin, all.begin, from, padded, start, vectors,
-                       kind);
+            weigh_keys(sums[r], p->weights[first + r], p->ranges[first + r].begin, all.begin, from, padded, start,
+                       vectors);
         }
     }
     const char *ahead = from.next_keys + 128 * start;
     for (int64_t j = all.begin; j < all.end; j++) {
-        __m512 value[4];
-        UNROLL for (int v = 0; v < vectors; v++) value[v] = load_lanes(from.values, j * padded + start + 16 * v, kind);
-        if (kind == SOURCE_HALVES) _mm_prefetch(ahead + 64 * j, _MM_HINT_T1);
+        __m512 value[2];
+        UNROLL for (int v = 0; v < vectors; v++) value[v] = load_lanes(from.values + j * padded + start + 16 * v);
+        _mm_prefetch(ahead + 64 * j, _MM_HINT_T1);
         UNROLL for (int r = 0; r < rows; r++) {
             __m512 weight = _mm512_set1_ps(p->weights[first + r][j]);
             UNROLL for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_fmadd_ps(weight, value[v], sums[r][v]);
@@ -126,8 +117,7 @@ APUS_INLINE void weigh(const panel *p, int first, int rows, source from, int64_t
     }
     UNROLL for (int r = 0; r < rows; r++) {
         if (rows > 1) {
-            weigh_keys(sums[r], p->weights[first + r], all.end, p->ranges[first + r].end, from, padded, start, vectors,
-                       kind);
+            weigh_keys(sums[r], p->weights[first + r], all.end, p->ranges[first + r].end, from, padded, start, vectors);
         }
         __m512 alpha = _mm512_set1_ps(p->alpha[first + r]), beta = _mm512_set1_ps(p->beta[first + r]);
         float *row = out + (first + r) * padded + start;
@@ -138,90 +128,61 @@ APUS_INLINE void weigh(const panel *p, int first, int rows, source from, int64_t
     }
 }
 
-APUS_INLINE void weigh_rows(const panel *p, int first, int rows, source from, int64_t padded, float *out,
-                            source_kind kind) {
+APUS_INLINE void weigh_rows(const panel *p, int first, int rows, source from, int64_t padded, float *out) {
     int64_t start = 0;
-    for (; kind == SOURCE_FLOATS && start + 64 <= padded; start += 64) {
-        weigh(p, first, rows, from, padded, start, 4, out, kind);
-    }
-    for (; start + 32 <= padded; start += 32) weigh(p, first, rows, from, padded, start, 2, out, kind);
-    if (start < padded) weigh(p, first, rows, from, padded, start, 1, out, kind);
+    for (; start + 32 <= padded; start += 32) weigh(p, first, rows, from, padded, start, 2, out);
+    if (start < padded) weigh(p, first, rows, from, padded, start, 1, out);
 }
 
-APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows, source_kind kind) {
+APUS_INLINE void panel_f16(panel *p, tile t, int64_t row, int64_t dimension, source from, int rows) {
     int64_t padded = apus_padded(dimension);
-    const float *query = t.query + row * dimension;
     float *out = t.span.out + row * padded;
     // Positions ascend from row to row: the last row sees the furthest. Scores of keys nobody sees are never read.
     int tiles = (p->ranges[rows - 1].end + 15) / 16;
-    if (kind == SOURCE_FLOATS && tiles == 4) {
-        score(p, query, dimension, from, 0, 4, rows, kind);
-    } else {
-        for (int first = 0; first < tiles; first += 2) score(p, query, dimension, from, first, 2, rows, kind);
-    }
-    merge_panel(p, softmax_panel(p, rows), t.span, row);
+    for (int first = 0; first < tiles; first += 2) score(p, t.query + row * dimension, dimension, from, first, rows);
+    merge_panel(p, softmax_panel(p, rows, NULL), t.span, row);
     if (p->ranges[rows - 1].begin < p->ranges[0].end) {
-        weigh_rows(p, 0, rows, from, padded, out, kind);
+        weigh_rows(p, 0, rows, from, padded, out);
         return;
     }
     for (int r = 0; r < rows; r++) {
-        if (p->ranges[r].begin < p->ranges[r].end) weigh_rows(p, r, 1, from, padded, out, kind);
+        if (p->ranges[r].begin < p->ranges[r].end) weigh_rows(p, r, 1, from, padded, out);
     }
 }
 
-#define PANEL(rows, kind)                                                                                \
-    static void panel_##kind##_##rows(panel *p, tile t, int64_t row, int64_t dimension, source from) {   \
-        panel_f16(p, t, row, dimension, from, rows, kind);                                               \
+#define PANEL(rows)                                                                              \
+    static void panel_##rows(panel *p, tile t, int64_t row, int64_t dimension, source from) {    \
+        panel_f16(p, t, row, dimension, from, rows);                                             \
     }
-PANEL(1, SOURCE_HALVES)
-PANEL(2, SOURCE_HALVES)
-PANEL(3, SOURCE_HALVES)
-PANEL(4, SOURCE_HALVES)
-PANEL(5, SOURCE_HALVES)
-PANEL(6, SOURCE_HALVES)
-PANEL(7, SOURCE_HALVES)
-PANEL(8, SOURCE_HALVES)
-PANEL(9, SOURCE_HALVES)
-PANEL(10, SOURCE_HALVES)
-PANEL(11, SOURCE_HALVES)
-PANEL(12, SOURCE_HALVES)
-PANEL(1, SOURCE_FLOATS)
-PANEL(2, SOURCE_FLOATS)
-PANEL(3, SOURCE_FLOATS)
-PANEL(4, SOURCE_FLOATS)
-PANEL(5, SOURCE_FLOATS)
-PANEL(6, SOURCE_FLOATS)
+PANEL(1)
+PANEL(2)
+PANEL(3)
+PANEL(4)
+PANEL(5)
+PANEL(6)
+PANEL(7)
+PANEL(8)
+PANEL(9)
+PANEL(10)
+PANEL(11)
+PANEL(12)
 
 typedef void (*panel_kernel)(panel *p, tile t, int64_t row, int64_t dimension, source from);
 
-static const panel_kernel narrow_panels[NARROW_ROWS] = {
-    panel_SOURCE_HALVES_1, panel_SOURCE_HALVES_2, panel_SOURCE_HALVES_3, panel_SOURCE_HALVES_4,
-    panel_SOURCE_HALVES_5, panel_SOURCE_HALVES_6, panel_SOURCE_HALVES_7, panel_SOURCE_HALVES_8,
-    panel_SOURCE_HALVES_9, panel_SOURCE_HALVES_10, panel_SOURCE_HALVES_11, panel_SOURCE_HALVES_12,
-};
-
-static const panel_kernel wide_panels[WIDE_ROWS] = {
-    panel_SOURCE_FLOATS_1, panel_SOURCE_FLOATS_2, panel_SOURCE_FLOATS_3,
-    panel_SOURCE_FLOATS_4, panel_SOURCE_FLOATS_5, panel_SOURCE_FLOATS_6,
+/// By rows.
+static const panel_kernel panels[PANEL_ROWS] = {
+    panel_1, panel_2, panel_3, panel_4, panel_5, panel_6, panel_7, panel_8, panel_9, panel_10, panel_11, panel_12,
 };
 
 /// One block of `capacity` keys for all rows of a unit.
 static void block_f16(const apus_attention_args *args, const apus_attend_unit *unit, tile t, const uint16_t *data,
                       int64_t capacity, apus_keys keys, const char *following) {
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    int wide = unit->rows > NARROW_ROWS;
-    source from = {data, data + capacity * dimension, following};
-    if (wide) {
-        float *floats = (float *)t.rest;
-        widen_halves(data, floats, capacity * (dimension + padded));
-        from.keys = floats;
-        from.values = floats + capacity * dimension;
-    }
+    source from = {data, data + capacity * args->head_dimension, following};
     panel p;
     for (int64_t row = 0, rows; row < unit->rows; row += rows) {
-        rows = apus_even_share(unit->rows - row, wide ? WIDE_ROWS : NARROW_ROWS);
+        rows = apus_even_share(unit->rows - row, PANEL_ROWS);
         if (!open_panel(&p, t.positions + row, rows, args->window, keys)) continue;
-        (wide ? wide_panels : narrow_panels)[rows - 1](&p, t, row, dimension, from);
+        panels[rows - 1](&p, t, row, args->head_dimension, from);
     }
 }
 
@@ -252,19 +213,40 @@ static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *sc
     }
 }
 
+/// Up to 16 of a row's partials merged in order. The maxima before and after each are known ahead, and so all factors
+/// are computed together.
+APUS_INLINE void merge_partials(tile_state all, const float *const *slots, int count, int64_t padded) {
+    _Alignas(64) float own[16] = {0}, before[16] = {0}, after[16] = {0};
+    for (int i = 0; i < count; i++) {
+        own[i] = slots[i][padded];
+        before[i] = all.max[0];
+        after[i] = all.max[0] = before[i] > own[i] ? before[i] : own[i];
+    }
+    __m512 both = _mm512_load_ps(after);
+    _mm512_store_ps(before, apus_exp_nonpositive_avx512(_mm512_sub_ps(_mm512_load_ps(before), both)));
+    _mm512_store_ps(own, apus_exp_nonpositive_avx512(_mm512_sub_ps(_mm512_load_ps(own), both)));
+    for (int i = 0; i < count; i++) {
+        all.sum[0] = fmaf(all.sum[0], before[i], slots[i][padded + 1] * own[i]);
+        merge_out(all.out, slots[i], padded, before[i], own[i]);
+    }
+}
+
 static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch) {
     const apus_attention_args *args = pointer;
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
     tile t = carve_tile(scratch, padded);
-    _Alignas(64) float alpha[16], beta[16];
     for (int64_t index = begin; index < end; index++) {
         apus_merge_unit unit = apus_merge_unit_at(args, index);
+        const float *slots[16];
+        int count = 0;
         clear_state(t.all, 1, padded);
         for (int64_t i = 0; i < unit.plan->spans; i++) {
             const float *slot = apus_slot(args, unit.plan, unit.row, unit.head, unit.plan->first_span + i);
-            if (slot[padded + 1] == 0) continue;
-            merge_sums(t.all, 0, 1, _mm512_set1_ps(slot[padded]), _mm512_set1_ps(slot[padded + 1]), alpha, beta);
-            merge_out(t.all.out, slot, padded, alpha[0], beta[0]);
+            if (slot[padded + 1] != 0) slots[count++] = slot;
+            if (count == 16 || i + 1 == unit.plan->spans) {
+                merge_partials(t.all, slots, count, padded);
+                count = 0;
+            }
         }
         divide_out(apus_merge_output(args, &unit), t.all.out, t.all.sum[0], dimension);
     }

@@ -15,55 +15,95 @@ APUS_INLINE void widen_halves(const uint16_t *halves, float *floats, int64_t cou
     }
 }
 
-/// The largest lane, in all lanes.
-APUS_INLINE __m512 largest_lane(__m512 x) {
-    __m256 t8 = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
-    __m128 t4 = _mm_max_ps(_mm256_castps256_ps128(t8), _mm256_extractf128_ps(t8, 1));
-    __m128 t2 = _mm_max_ps(t4, _mm_movehl_ps(t4, t4));
-    return _mm512_broadcastss_ps(_mm_max_ss(t2, _mm_movehdup_ps(t2)));
+typedef enum fold_kind { FOLD_SUM, FOLD_MAX, FOLD_MAX_BITS } fold_kind;
+
+APUS_INLINE __m512 fold(__m512 a, __m512 b, fold_kind kind) {
+    if (kind == FOLD_SUM) return _mm512_add_ps(a, b);
+    if (kind == FOLD_MAX) return _mm512_max_ps(a, b);
+    return _mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
 }
 
-/// Maxima and sums of a panel, by row. They stay in registers: a vector load waits for the scalar stores it spans.
+/// Each of up to 8 rows' lanes folded into one, as the tree of section 1 does: row `r` into lane `r`. Two rows share a
+/// vector from the first step on, so that eight cost three times what one does.
+APUS_INLINE __m512 fold_eight(const __m512 *x, int rows, fold_kind kind) {
+    __m512 quarters[4], eighths[2];
+    UNROLL for (int i = 0; i < 4; i++) {
+        __m512 a = x[i < rows ? i : 0], b = x[i + 4 < rows ? i + 4 : 0];
+        quarters[i] = fold(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee), kind);
+    }
+    UNROLL for (int i = 0; i < 2; i++) {
+        eighths[i] = fold(_mm512_shuffle_f32x4(quarters[i], quarters[i + 2], 0x88),
+                          _mm512_shuffle_f32x4(quarters[i], quarters[i + 2], 0xdd), kind);
+    }
+    __m512d a = _mm512_castps_pd(eighths[0]), b = _mm512_castps_pd(eighths[1]);
+    __m512 pairs = fold(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)), kind);
+    __m512 ends = fold(pairs, _mm512_permute_ps(pairs, 0xb1), kind);
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 8, 10, 4, 6, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0), ends);
+}
+
+/// The same for up to 16.
+APUS_INLINE __m512 fold_rows(const __m512 *x, int rows, fold_kind kind) {
+    __m512 low = fold_eight(x, rows < 8 ? rows : 8, kind);
+    return rows > 8 ? _mm512_shuffle_f32x4(low, fold_eight(x + 8, rows - 8, kind), 0x44) : low;
+}
+
+/// What is left to prefetch of the following block, into L2: some lines at a time between other work, for all at once
+/// would hold up the loads behind them.
+typedef struct ahead {
+    const char *next;
+    int64_t lines;
+} ahead;
+
+APUS_INLINE void prefetch_some(ahead *a, int64_t lines) {
+    lines = lines < a->lines ? lines : a->lines;
+    a->lines -= lines;
+    for (; lines > 0; lines--, a->next += 64) _mm_prefetch(a->next, _MM_HINT_T1);
+}
+
+/// Maxima and sums of a panel, by row.
 typedef struct panel_sums {
     __m512 max, sum;
 } panel_sums;
 
-/// Weights, maximum and sum of row `r` from its 64 scores, which stand where the weights go.
-APUS_INLINE void softmax_row(panel *p, int r, panel_sums *sums, int full) {
-    uint64_t mask = full ? ~UINT64_C(0) : range_mask(p->ranges[r]);
-    __m512 s[4], lowest = _mm512_set1_ps(-INFINITY);
-    UNROLL for (int t = 0; t < 4; t++) {
-        s[t] = _mm512_load_ps(p->weights[r] + 16 * t);
-        if (!full) s[t] = _mm512_mask_mov_ps(lowest, (__mmask16)(mask >> 16 * t), s[t]);
+/// Weights, maxima and sums of all rows of a panel from their scores, which stand where the weights go.
+APUS_INLINE panel_sums softmax_rows(panel *p, int rows, int full, ahead *following) {
+    int64_t lines = following ? (following->lines + 4 * rows - 1) / (4 * rows) : 0;
+    panel_sums sums;
+    __m512 lanes[PANEL_ROWS], lowest = _mm512_set1_ps(-INFINITY);
+    _Alignas(64) float max[16];
+    UNROLL for (int r = 0; r < rows; r++) {
+        uint64_t mask = full ? 0 : range_mask(p->ranges[r]);
+        __m512 s[4];
+        UNROLL for (int t = 0; t < 4; t++) {
+            const float *scores = p->weights[r] + 16 * t;
+            s[t] = full ? _mm512_load_ps(scores) : _mm512_mask_load_ps(lowest, (__mmask16)(mask >> 16 * t), scores);
+        }
+        lanes[r] = _mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3]));
     }
-    __m512 max = largest_lane(_mm512_max_ps(_mm512_max_ps(s[0], s[1]), _mm512_max_ps(s[2], s[3])));
-    __m512 lanes = _mm512_setzero_ps();
-    UNROLL for (int t = 0; t < 4; t++) {
-        __m512 weight = apus_exp_nonpositive_avx512(_mm512_sub_ps(s[t], max));
-        if (!full) weight = _mm512_maskz_mov_ps((__mmask16)(mask >> 16 * t), weight);
-        _mm512_store_ps(p->weights[r] + 16 * t, weight);
-        lanes = _mm512_add_ps(lanes, weight);
+    sums.max = fold_rows(lanes, rows, FOLD_MAX);
+    _mm512_store_ps(max, sums.max);
+    UNROLL for (int r = 0; r < rows; r++) {
+        uint64_t mask = full ? 0 : range_mask(p->ranges[r]);
+        UNROLL for (int t = 0; t < 4; t++) {
+            __m512 score = _mm512_load_ps(p->weights[r] + 16 * t);
+            __m512 weight = apus_exp_nonpositive_avx512(_mm512_sub_ps(score, _mm512_set1_ps(max[r])));
+            if (!full) weight = _mm512_maskz_mov_ps((__mmask16)(mask >> 16 * t), weight);
+            _mm512_store_ps(p->weights[r] + 16 * t, weight);
+            if (following) prefetch_some(following, lines);
+            lanes[r] = t == 0 ? weight : _mm512_add_ps(lanes[r], weight);
+        }
     }
-    __mmask16 row = (__mmask16)(1 << r);
-    sums->max = _mm512_mask_mov_ps(sums->max, row, max);
-    sums->sum = _mm512_mask_mov_ps(sums->sum, row, _mm512_set1_ps(apus_tree_avx512(lanes)));
-}
-
-/// Weights of all rows of a panel.
-APUS_INLINE panel_sums softmax_panel(panel *p, int rows) {
-    panel_sums sums = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    if (p->full) {
-        UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, &sums, 1);
-    } else {
-        UNROLL for (int r = 0; r < rows; r++) softmax_row(p, r, &sums, 0);
-    }
+    sums.sum = fold_rows(lanes, rows, FOLD_SUM);
     return sums;
 }
 
-/// Codes of up to 32 values (0 past `count`) and their scale: a group of section 2. Writes 32 codes.
-static float quantize_group(const float *x, int64_t count, int8_t *codes) {
-    __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
-    __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
+/// Prefetches meanwhile what is left of `following`, if it isn't NULL.
+APUS_INLINE panel_sums softmax_panel(panel *p, int rows, ahead *following) {
+    return p->full ? softmax_rows(p, rows, 1, following) : softmax_rows(p, rows, 0, following);
+}
+
+/// Codes of 32 values and their scale: a group of section 2.
+APUS_INLINE float quantize_lanes(__m512 low, __m512 high, int8_t *codes) {
     __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     uint32_t largest = _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low), magnitude),
                                                                 _mm512_and_si512(_mm512_castps_si512(high),
@@ -76,6 +116,13 @@ static float quantize_group(const float *x, int64_t count, int8_t *codes) {
     _mm_storeu_si128((__m128i *)codes, _mm512_cvtepi32_epi8(a));
     _mm_storeu_si128((__m128i *)(codes + 16), _mm512_cvtepi32_epi8(b));
     return usable ? apus_float(largest) / 127.0f : largest >= 0x7f800000 ? NAN : 0.0f;
+}
+
+/// Codes of up to 32 values (0 past `count`) and their scale.
+static float quantize_group(const float *x, int64_t count, int8_t *codes) {
+    __m512 low = _mm512_maskz_loadu_ps(apus_tail_avx512(count), x);
+    __m512 high = _mm512_maskz_loadu_ps(count > 16 ? apus_tail_avx512(count - 16) : 0, x + 16);
+    return quantize_lanes(low, high, codes);
 }
 
 /// Merges maxima and sums of up to 16 rows into `state` from `row` on; leaves the factors of section 6.

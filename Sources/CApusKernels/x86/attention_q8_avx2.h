@@ -49,25 +49,31 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
         __m256i dots[Q8_ROWS][2];
         UNROLL for (int r = 0; r < rows; r++) dots[r][0] = dots[r][1] = _mm256_setzero_si256();
         for (int64_t d = 32 * group; d < end; d += 4) {
-            __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(keys + 16 * d)), offset);
-            __m256i b = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(keys + 16 * d + 32)), offset);
+            __m256i a = _mm256_loadu_si256((const __m256i *)(keys + 16 * d));
+            __m256i b = _mm256_loadu_si256((const __m256i *)(keys + 16 * d + 32));
+            if (kind == PANEL_Q8) {
+                a = _mm256_xor_si256(a, offset);
+                b = _mm256_xor_si256(b, offset);
+            }
             UNROLL for (int r = 0; r < rows; r++) {
                 int32_t four;
                 memcpy(&four, q.codes + (row + r) * dimension + d, 4);
                 __m256i codes = _mm256_set1_epi32(four), positive = _mm256_abs_epi8(codes);
-                dots[r][0] = dot(dots[r][0], positive, _mm256_sign_epi8(a, codes));
-                dots[r][1] = dot(dots[r][1], positive, _mm256_sign_epi8(b, codes));
+                dots[r][0] = kind == PANEL_KIVI ? dot(dots[r][0], a, codes)
+                                                : dot(dots[r][0], positive, _mm256_sign_epi8(a, codes));
+                dots[r][1] = kind == PANEL_KIVI ? dot(dots[r][1], b, codes)
+                                                : dot(dots[r][1], positive, _mm256_sign_epi8(b, codes));
             }
         }
         UNROLL for (int r = 0; r < rows; r++) {
             __m256 scale = _mm256_set1_ps(q.scales[(row + r) * groups + group]);
             UNROLL for (int v = 0; v < 2; v++) {
                 float *scores = p->weights[r] + 16 * first + 8 * v;
-                __m256 key_scales = _mm256_load_ps(from->key_scales + group * APUS_KV_BLOCK + 16 * first + 8 * v);
                 __m256 start = kind == PANEL_KIVI ? _mm256_set1_ps(q.biases[row + r]) : _mm256_setzero_ps();
                 __m256 before = group == 0 ? start : _mm256_load_ps(scores);
-                key_scales = _mm256_mul_ps(scale, key_scales);
-                _mm256_store_ps(scores, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][v]), key_scales, before));
+                const float *key_scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first + 8 * v;
+                __m256 both = kind == PANEL_KIVI ? scale : _mm256_mul_ps(scale, _mm256_load_ps(key_scales));
+                _mm256_store_ps(scores, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][v]), both, before));
             }
         }
     }
@@ -183,6 +189,7 @@ static void block_q8(const apus_attention_args *args, const apus_attend_unit *un
 /// The same for a block of a KIVI type; `k` is scratch.
 APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
                             apus_kv_type type, int64_t block) {
-    source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen);
+    source_q8 from = kivi_open(args, unit, k, type, block, widen);
+    kivi_load_queries(t, k, unit->rows, args->head_dimension, quantize_group);
     run_panels(args, unit, t, k.queries, &from, block, PANEL_KIVI);
 }

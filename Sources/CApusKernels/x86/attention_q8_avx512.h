@@ -13,10 +13,9 @@ typedef enum panel_kind { PANEL_PLAIN, PANEL_AHEAD, PANEL_KIVI } panel_kind;
 
 /// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first,
-                          int rows, panel_kind kind) {
+                          int rows, panel_kind kind, ahead *following) {
     int64_t groups = apus_groups(dimension), tile_bytes = 16 * dimension;
     const uint8_t *keys = from->keys + first * tile_bytes;
-    const char *ahead = from->next_keys + first * tile_bytes;
     __m512 scores[Q8_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) {
         scores[r][0] = scores[r][1] = kind == PANEL_KIVI ? _mm512_set1_ps(q.biases[row + r]) : _mm512_setzero_ps();
@@ -25,28 +24,29 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
         int64_t end = 32 * group + 32 < dimension ? 32 * group + 32 : dimension;
         __m512i dots[Q8_ROWS][2];
         UNROLL for (int r = 0; r < rows; r++) {
-            dots[r][0] = dots[r][1] = _mm512_set1_epi32(-DOT_OFFSET * q.sums[(row + r) * groups + group]);
+            int32_t start = kind == PANEL_KIVI ? 0 : -DOT_OFFSET * q.sums[(row + r) * groups + group];
+            dots[r][0] = dots[r][1] = _mm512_set1_epi32(start);
         }
         for (int64_t d = 32 * group; d < end; d += 4) {
             __m512i a = _mm512_loadu_si512(keys + 16 * d), b = _mm512_loadu_si512(keys + tile_bytes + 16 * d);
-            if (kind == PANEL_AHEAD) {
-                _mm_prefetch(ahead + 32 * d, _MM_HINT_T1);
-                _mm_prefetch(ahead + 32 * d + 64, _MM_HINT_T1);
-            }
+            if (kind == PANEL_AHEAD) prefetch_some(following, 1);
             UNROLL for (int r = 0; r < rows; r++) {
                 int32_t four;
                 memcpy(&four, q.codes + (row + r) * dimension + d, 4);
                 __m512i codes = _mm512_set1_epi32(four);
-                dots[r][0] = dot_offset(dots[r][0], a, codes);
-                dots[r][1] = dot_offset(dots[r][1], b, codes);
+                dots[r][0] = kind == PANEL_KIVI ? dot_small(dots[r][0], a, codes) : dot_offset(dots[r][0], a, codes);
+                dots[r][1] = kind == PANEL_KIVI ? dot_small(dots[r][1], b, codes) : dot_offset(dots[r][1], b, codes);
             }
         }
         const float *scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first;
-        __m512 a = _mm512_load_ps(scales), b = _mm512_load_ps(scales + 16);
         UNROLL for (int r = 0; r < rows; r++) {
-            __m512 scale = _mm512_set1_ps(q.scales[(row + r) * groups + group]);
-            scores[r][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][0]), _mm512_mul_ps(scale, a), scores[r][0]);
-            scores[r][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][1]), _mm512_mul_ps(scale, b), scores[r][1]);
+            __m512 scale = _mm512_set1_ps(q.scales[(row + r) * groups + group]), a = scale, b = scale;
+            if (kind != PANEL_KIVI) {
+                a = _mm512_mul_ps(scale, _mm512_load_ps(scales));
+                b = _mm512_mul_ps(scale, _mm512_load_ps(scales + 16));
+            }
+            scores[r][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][0]), a, scores[r][0]);
+            scores[r][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][1]), b, scores[r][1]);
         }
     }
     UNROLL for (int r = 0; r < rows; r++) {
@@ -58,7 +58,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
 /// The panel's weights times the value scales, as codes of each value group.
 typedef struct weight_codes {
     _Alignas(64) uint8_t codes[MAX_GROUPS][Q8_ROWS][APUS_KV_BLOCK];
-    float scales[MAX_GROUPS][Q8_ROWS];
+    _Alignas(64) float scales[MAX_GROUPS][16];
     float rests[MAX_GROUPS][Q8_ROWS];  ///< KIVI: the minima's part
 } weight_codes;
 
@@ -69,53 +69,61 @@ APUS_INLINE __m512i pack_codes(const __m512i codes[4]) {
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words_low, words_high));
 }
 
-/// Row `r` of one group, as section 2 quantizes a group of 64. Weights and scales are not negative, so the bits of a
-/// product compare as unsigned integers; a NaN of either sign is above infinity.
-APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int r, weight_codes *w) {
-    const uint32_t least = 0x0d800000, infinity = 0x7f800000;  // 2^-100
-    uint64_t mask = range_mask(p->ranges[r]);
-    __m512 scaled[4];
-    __m512i codes[4], most = _mm512_setzero_si512();
-    UNROLL for (int t = 0; t < 4; t++) {
-        scaled[t] = _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
-                                        _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
-        most = _mm512_max_epu32(most, _mm512_castps_si512(scaled[t]));
+/// The rows' weights times the scales of one group's values as codes, as section 2 quantizes a group of 64. Weights and
+/// scales are not negative, so the bits of a product compare as unsigned integers; a NaN of either sign is above
+/// infinity. A group with one has NaN for a scale, whatever the codes.
+APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int rows, weight_codes *w) {
+    const __m512i least = _mm512_set1_epi32(0x0d800000), infinity = _mm512_set1_epi32(0x7f800000);  // 2^-100
+    __m512 scaled[Q8_ROWS][4], most[Q8_ROWS], limit = _mm512_set1_ps(127.0f);
+    _Alignas(64) float factors[16];
+    UNROLL for (int r = 0; r < rows; r++) {
+        uint64_t mask = range_mask(p->ranges[r]);
+        UNROLL for (int t = 0; t < 4; t++) {
+            scaled[r][t] = _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
+                                               _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
+        }
+        most[r] = fold(fold(scaled[r][0], scaled[r][1], FOLD_MAX_BITS), fold(scaled[r][2], scaled[r][3], FOLD_MAX_BITS),
+                       FOLD_MAX_BITS);
     }
-    __m256i t8 = _mm256_max_epu32(_mm512_castsi512_si256(most), _mm512_extracti64x4_epi64(most, 1));
-    __m128i t4 = _mm_max_epu32(_mm256_castsi256_si128(t8), _mm256_extracti128_si256(t8, 1));
-    __m128i t2 = _mm_max_epu32(t4, _mm_shuffle_epi32(t4, 0x4e));
-    __m128i largest = _mm_max_epu32(t2, _mm_shuffle_epi32(t2, 0xb1));
-    uint32_t bits = (uint32_t)_mm_cvtsi128_si32(largest);
-    if (bits < least || bits >= infinity) {
-        _mm512_store_si512(w->codes[group][r], _mm512_setzero_si512());
-        w->scales[group][r] = bits < least ? 0.0f : NAN;
-        return;
+    __m512 largest = fold_rows(most, rows, FOLD_MAX_BITS);
+    __mmask16 finite = _mm512_cmplt_epu32_mask(_mm512_castps_si512(largest), infinity);
+    __mmask16 usable = finite & _mm512_cmpge_epu32_mask(_mm512_castps_si512(largest), least);
+    _mm512_store_ps(factors, _mm512_maskz_div_ps(usable, limit, largest));
+    __m512 scales = _mm512_maskz_div_ps(usable, largest, limit);
+    _mm512_store_ps(w->scales[group], _mm512_mask_mov_ps(_mm512_set1_ps(NAN), finite, scales));
+    UNROLL for (int r = 0; r < rows; r++) {
+        __m512i codes[4];
+        UNROLL for (int t = 0; t < 4; t++) {
+            codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[r][t], _mm512_set1_ps(factors[r])));
+        }
+        _mm512_store_si512(w->codes[group][r], pack_codes(codes));
     }
-    __m128 limit = _mm_set_ss(127.0f), a = _mm_castsi128_ps(largest);
-    __m512 factor = _mm512_broadcastss_ps(_mm_div_ss(limit, a));
-    UNROLL for (int t = 0; t < 4; t++) codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[t], factor));
-    _mm512_store_si512(w->codes[group][r], pack_codes(codes));
-    w->scales[group][r] = _mm_cvtss_f32(_mm_div_ss(a, limit));
+}
+
+/// KIVI: what the minima of a group of values add to a row.
+APUS_INLINE float weighted_minima(const float *weights, const float *minima) {
+    __m512 lanes = _mm512_setzero_ps();
+    UNROLL for (int j = 0; j < APUS_KV_BLOCK; j += 16) {
+        lanes = _mm512_fmadd_ps(_mm512_load_ps(weights + j), _mm512_load_ps(minima + j), lanes);
+    }
+    return apus_tree_avx512(lanes);
 }
 
 /// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
 APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8 *from, int64_t padded, int64_t start,
-                          int vectors, int rows, int64_t first_key, int64_t end_key, float *out, panel_kind kind) {
+                          int vectors, int rows, int64_t first_key, int64_t end_key, float *out, panel_kind kind,
+                          ahead *following) {
     int64_t group = start / 32;
     __m512i dots[Q8_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) {
         UNROLL for (int v = 0; v < vectors; v++) dots[r][v] = _mm512_setzero_si512();
     }
-    const char *ahead = from->next_values + 64 * start;
     for (int64_t key = first_key & ~(int64_t)3; key < end_key; key += 4) {
         __m512i values[2];
         UNROLL for (int v = 0; v < vectors; v++) {
             values[v] = _mm512_loadu_si512(from->values + key * padded + 4 * start + 64 * v);
         }
-        if (kind == PANEL_AHEAD) {
-            _mm_prefetch(ahead + 32 * key, _MM_HINT_T1);
-            _mm_prefetch(ahead + 32 * key + 64, _MM_HINT_T1);
-        }
+        if (kind == PANEL_AHEAD) prefetch_some(following, 1);
         UNROLL for (int r = 0; r < rows; r++) {
             int32_t four;
             memcpy(&four, w->codes[group][r] + key, 4);
@@ -143,15 +151,15 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     int64_t padded = apus_padded(dimension), first_key = APUS_KV_BLOCK, end_key = 0;
     float *out = t.span.out + row * padded;
     weight_codes w;
-    score_q8(p, q[0], row, dimension, from, 0, rows, kind);
-    score_q8(p, q[1], row, dimension, from, 2, rows, kind);
-    panel_sums sums = softmax_panel(p, rows);
+    ahead keys = {from->next_keys, dimension}, values = {from->next_values, padded};
+    score_q8(p, q[0], row, dimension, from, 0, rows, kind, &keys);
+    score_q8(p, q[1], row, dimension, from, 2, rows, kind, &keys);
+    panel_sums sums = softmax_panel(p, rows, kind == PANEL_AHEAD ? &keys : NULL);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
-        UNROLL for (int r = 0; r < rows; r++) {
-            quantize_weights(p, from, group, r, &w);
-            if (kind == PANEL_KIVI) {
-                w.rests[group][r] = kivi_weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
-            }
+        if (kind == PANEL_AHEAD) prefetch_some(&values, 16);
+        quantize_weights(p, from, group, rows, &w);
+        UNROLL for (int r = 0; r < rows && kind == PANEL_KIVI; r++) {
+            w.rests[group][r] = weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
         }
     }
     merge_panel(p, sums, t.span, row);
@@ -162,9 +170,9 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     }
     int64_t start = 0;
     for (; start + 32 <= padded; start += 32) {
-        weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, kind);
+        weigh_q8(p, &w, from, padded, start, 2, rows, first_key, end_key, out, kind, &values);
     }
-    if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, kind);
+    if (start < padded) weigh_q8(p, &w, from, padded, start, 1, rows, first_key, end_key, out, kind, &values);
 }
 
 #define PANEL_Q8(rows, kind)                                                                                    \
@@ -239,10 +247,35 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     run_panels(args, unit, t, queries, &from, block, PANEL_AHEAD, PANEL_PLAIN);
 }
 
+/// KIVI: the queries of a unit for each half of the keys, products with the scales as codes and with the minima summed.
+APUS_INLINE void load_kivi_queries(tile t, kivi_tile k, int64_t rows, int64_t dimension) {
+    int64_t groups = apus_groups(dimension);
+    for (int64_t index = 0; index < 2 * rows; index++) {
+        int64_t half = index / rows, row = index % rows;
+        query_codes q = k.queries[half];
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t group = 0; group < groups; group++) {
+            int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
+            const float *query = t.query + row * dimension + first, *scales = k.channels + half * 2 * dimension + first;
+            __mmask16 a = apus_tail_avx512(count), b = count > 16 ? apus_tail_avx512(count - 16) : 0;
+            __m512 low = _mm512_maskz_loadu_ps(a, query), high = _mm512_maskz_loadu_ps(b, query + 16);
+            sum = _mm512_fmadd_ps(low, _mm512_maskz_loadu_ps(a, scales + dimension), sum);
+            sum = _mm512_fmadd_ps(high, _mm512_maskz_loadu_ps(b, scales + dimension + 16), sum);
+            int8_t last[32], *codes = q.codes + row * dimension + first;
+            q.scales[row * groups + group] = quantize_lanes(_mm512_mul_ps(low, _mm512_maskz_loadu_ps(a, scales)),
+                                                            _mm512_mul_ps(high, _mm512_maskz_loadu_ps(b, scales + 16)),
+                                                            count < 32 ? last : codes);
+            if (count < 32) memcpy(codes, last, (size_t)count);
+        }
+        q.biases[row] = apus_tree_avx512(sum);
+    }
+}
+
 /// The same for a block of a KIVI type; `k` is scratch.
 APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
                             apus_kv_type type, int64_t block, const char *following) {
-    source_q8 from = kivi_open(args, unit, t, k, type, block, quantize_group, widen_halves);
+    source_q8 from = kivi_open(args, unit, k, type, block, widen_halves);
+    load_kivi_queries(t, k, unit->rows, args->head_dimension);
     prefetch(following, apus_head_bytes(type, args->head_dimension));
     run_panels(args, unit, t, k.queries, &from, block, PANEL_KIVI, PANEL_KIVI);
 }
