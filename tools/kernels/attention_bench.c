@@ -1,63 +1,10 @@
 // Speed of attention: two threads, prefill counted in multiply-adds of unmasked pairs, decode in bytes read.
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernels.h"
-
-#define BENCH_THREADS 2
-
-/// A worker pool as plain as can be: the threads spin between operations.
-typedef struct bench_pool {
-    pthread_t threads[BENCH_THREADS];
-    _Atomic int64_t generation, running, next;
-    apus_range_kernel kernel;
-    const void *args;
-    int64_t units, grain;
-    void *scratch[BENCH_THREADS];
-} bench_pool;
-
-static bench_pool pool;
-
-static void claim_units(int thread) {
-    for (int64_t u; (u = atomic_fetch_add(&pool.next, pool.grain)) < pool.units;) {
-        int64_t end = u + pool.grain < pool.units ? u + pool.grain : pool.units;
-        pool.kernel(pool.args, u, end, pool.scratch[thread]);
-    }
-}
-
-static void *worker(void *argument) {
-    for (int64_t seen = 0;;) {
-        while (atomic_load(&pool.generation) == seen) apus_spin_hint();
-        seen = atomic_load(&pool.generation);
-        claim_units((int)(intptr_t)argument);
-        atomic_fetch_sub(&pool.running, 1);
-    }
-    return NULL;
-}
-
-/// Units in claims of `grain`.
-static void run_units(apus_range_kernel kernel, const void *args, int64_t units, int64_t grain) {
-    if (units == 0) return;
-    pool.grain = grain;
-    pool.kernel = kernel, pool.args = args, pool.units = units;
-    atomic_store(&pool.next, 0);
-    atomic_store(&pool.running, BENCH_THREADS - 1);
-    atomic_fetch_add(&pool.generation, 1);
-    claim_units(0);
-    while (atomic_load(&pool.running) > 0) apus_spin_hint();
-}
-
-/// A unit of the read probe: 1 MB.
-static void read_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
-    int64_t part = (int64_t)1 << 20;
-    uint64_t sum = apus_probe_read((const char *)args + begin * part, (end - begin) * part);
-    memcpy(unit_scratch, &sum, sizeof sum);
-}
 
 static void dot_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
     int32_t sink = 1;
@@ -84,16 +31,6 @@ static double peak(int32_t tier, apus_kv_type type) {
     return (double)(units * per_unit) / (seconds() - start);
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count) {
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return values[count / 2];
-}
-
 typedef struct bench_shape {
     apus_kv_type type;
     int64_t query_heads, kv_heads, dimension, positions, layers;
@@ -114,9 +51,9 @@ static void fill_page(bench_shape s, bench_cache c, const apus_attention_kernels
     const void *pages[2] = {c.page, c.page};
     for (int i = 0; i < APUS_KV_PAGE; i++) targets[i] = c.page;
     args.blocks = targets, args.block_offset = 0;
-    kernels->append[s.type](&args, 0, APUS_KV_PAGE, pool.scratch[0]);
+    kernels->append[s.type](&args, 0, APUS_KV_PAGE, bench_scratch());
     apus_kv_seal_args seal = {pages, blocks, halves, s.kv_heads, s.dimension, offset};
-    kernels->seal[s.type](&seal, 0, 2 * s.kv_heads, pool.scratch[0]);
+    kernels->seal[s.type](&seal, 0, 2 * s.kv_heads, bench_scratch());
 }
 
 /// Blocks of all layers: a block holds its 64 positions of every layer, as in the engine.
@@ -141,7 +78,7 @@ static bench_cache make_cache(bench_shape s, const apus_attention_kernels *kerne
                 fill_page(s, c, kernels, args, l * c.layer_bytes, (void *)(uintptr_t)c.table[b]);
                 continue;
             }
-            kernels->append[s.type](&args, 0, l == 0 || b < 2 ? 64 : 1, pool.scratch[0]);
+            kernels->append[s.type](&args, 0, l == 0 || b < 2 ? 64 : 1, bench_scratch());
             if (l > 0) memcpy(c.memory + (b * s.layers + l) * c.layer_bytes, c.table[b], (size_t)c.layer_bytes);
         }
     }
@@ -158,8 +95,7 @@ static void attend_step(bench_shape s, bench_cache c, const apus_attention_kerne
     apus_attention_args args = {slices, count, stride, stride, s.query_heads, s.kv_heads, s.dimension,
         1.0f / sqrtf((float)s.dimension), 0, partials};
     int64_t units = apus_attend_units(&args);
-    // Few rows: long runs, so that the kernel prefetches from unit to unit.
-    run_units(kernels->attend[s.type], &args, units, rows > 8 ? 1 : (units + BENCH_THREADS - 1) / BENCH_THREADS);
+    run_units(kernels->attend[s.type], &args, units, rows > 8 ? 1 : BENCH_RUNS);
     run_units(kernels->merge, &args, apus_merge_units(&args), 8);
 }
 
@@ -190,9 +126,7 @@ static void bench_one(bench_shape s, int32_t tier, const char *buffer) {
             attend_step(s, c, kernels, query, output, 1, s.positions - 1, l, partials);
         }
         rates[2][round] = bytes / (seconds() - start);
-        start = seconds();
-        run_units(read_unit, buffer + round % 8 * ((int64_t)128 << 20), 128, 1);
-        rates[3][round] = 128.0 * (1 << 20) / (seconds() - start);
+        rates[3][round] = read_rate(buffer + round % 8 * ((int64_t)128 << 20), (int64_t)128 << 20);
         shares[1][round] = rates[2][round] / rates[3][round];
     }
     printf("  %s %2lld/%lld heads of %3lld: prefill %5.1f GMAC/s, %2.0f %% of %s peak %.0f; "
@@ -217,10 +151,7 @@ void bench_attention(const char *only, const char *kind) {
     };
     char *buffer = allocate((int64_t)1 << 30);
     for (int64_t i = 0; i < 1 << 30; i += 64) buffer[i] = (char)i;
-    for (int i = 0; i < BENCH_THREADS; i++) {
-        pool.scratch[i] = allocate(APUS_SCRATCH_BYTES);
-        if (i > 0) pthread_create(&pool.threads[i], NULL, worker, (void *)(intptr_t)i);
-    }
+    start_bench_pool();
     for (int t = TIER_COUNT - 1; t > 0; t--) {
         if (!apus_kernels_for_tier((apus_tier)t) || (*only && strcmp(only, tier_name((apus_tier)t)) != 0)) continue;
         printf("%s, causal prefill of 8192 tokens in chunks of 512, decode at 8192, %d threads\n", tier_name((apus_tier)t),
