@@ -6,31 +6,6 @@
 
 #include "kernels.h"
 
-static void dot_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
-    int32_t sink = 1;
-    (void)begin, (void)end;
-    apus_probe_dot(*(const int32_t *)args, 400000, &sink);
-    memcpy(unit_scratch, &sink, sizeof sink);
-}
-
-static void fma_unit(const void *args, int64_t begin, int64_t end, void *unit_scratch) {
-    float sink = 1;
-    (void)begin, (void)end;
-    apus_probe_fma(*(const int32_t *)args, 400000, &sink);
-    memcpy(unit_scratch, &sink, sizeof sink);
-}
-
-/// Multiply-adds per second of both threads in one go.
-static double peak(int32_t tier, apus_kv_type type) {
-    int32_t sink = 1;
-    float float_sink = 1;
-    int64_t units = 2 * BENCH_THREADS;
-    int64_t per_unit = type ? apus_probe_dot(tier, 400000, &sink) : apus_probe_fma(tier, 400000, &float_sink);
-    double start = seconds();
-    run_units(type ? dot_unit : fma_unit, &tier, units, 1);
-    return (double)(units * per_unit) / (seconds() - start);
-}
-
 typedef struct bench_shape {
     apus_kv_type type;
     int64_t query_heads, kv_heads, dimension, positions, layers;
@@ -114,12 +89,12 @@ static void bench_one(bench_shape s, int32_t tier, const char *buffer) {
     double pairs = (double)s.positions * (double)(s.positions + 1) / 2 * (double)s.query_heads;
     double bytes = (double)((s.positions - 1) / 64 + 1) * (double)(c.layer_bytes * s.layers);
     for (int round = 0; round < BENCH_ROUNDS; round++) {
-        double before = peak(tier, s.type), start = seconds();
+        double before = peak_rate(tier, s.type != APUS_KV_F16), start = seconds();
         for (int64_t at = 0; at < s.positions; at += chunk) {
             attend_step(s, c, kernels, query, output, chunk, at, 0, partials);
         }
         rates[0][round] = pairs * (double)s.dimension * 2 / (seconds() - start);
-        rates[1][round] = (before + peak(tier, s.type)) / 2;
+        rates[1][round] = (before + peak_rate(tier, s.type != APUS_KV_F16)) / 2;
         shares[0][round] = rates[0][round] / rates[1][round];
         start = seconds();
         for (int64_t l = 0; l < s.layers; l++) {

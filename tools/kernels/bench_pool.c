@@ -1,4 +1,4 @@
-// What the benches share: threads that split units as the engine's WorkerPool does, the read limit, and medians.
+// What the benches share: threads that split units as the engine's WorkerPool does, the machine's limits, and medians.
 
 #include <pthread.h>
 #include <sched.h>
@@ -90,6 +90,32 @@ double read_rate(const char *buffer, int64_t bytes) {
     double start = seconds();
     run_units(read_parts, buffer, bytes / READ_PART, BENCH_RUNS);
     return (double)bytes / (seconds() - start);
+}
+
+#define PEAK_ITERATIONS 400000
+
+static void dot_unit(const void *args, int64_t begin, int64_t end, void *scratch) {
+    int32_t sink = 1;
+    (void)begin, (void)end;
+    apus_probe_dot(*(const int32_t *)args, PEAK_ITERATIONS, &sink);
+    memcpy(scratch, &sink, sizeof sink);
+}
+
+static void fma_unit(const void *args, int64_t begin, int64_t end, void *scratch) {
+    float sink = 1;
+    (void)begin, (void)end;
+    apus_probe_fma(*(const int32_t *)args, PEAK_ITERATIONS, &sink);
+    memcpy(scratch, &sink, sizeof sink);
+}
+
+double peak_rate(int32_t tier, bool of_dots) {
+    int32_t sink = 1;
+    float float_sink = 1;
+    int64_t units = 2 * BENCH_THREADS;
+    int64_t per_unit = of_dots ? apus_probe_dot(tier, PEAK_ITERATIONS, &sink) : apus_probe_fma(tier, PEAK_ITERATIONS, &float_sink);
+    double start = seconds();
+    run_units(of_dots ? dot_unit : fma_unit, &tier, units, 1);
+    return (double)(units * per_unit) / (seconds() - start);
 }
 
 static int ascending(const void *a, const void *b) {

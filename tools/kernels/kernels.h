@@ -90,6 +90,8 @@ void *bench_scratch(void);
 void run_units(apus_range_kernel kernel, const void *args, int64_t units, int64_t grain);
 /// Bytes per second of reading `bytes` once, the limit of products of few rows.
 double read_rate(const char *buffer, int64_t bytes);
+/// Multiply-adds per second of both threads in one go: of 8-bit dots or of FMAs.
+double peak_rate(int32_t tier, bool of_dots);
 double median(double *values, int count);
 
 /// Speed of what `apus bench` does not measure by itself: of every tier, or of the one given.

@@ -29,9 +29,9 @@ typedef enum way { PRODUCT, ROW_LOOP, WHOLE_FIRST } way;
 
 /// All ratios are to the first.
 static const struct { int32_t type; way way; const char *name; } variants[] = {
-    {APUS_TYPE_F16, PRODUCT, "F16"},        {APUS_TYPE_BF16, PRODUCT, "BF16"},
-    {APUS_TYPE_Q8_0, PRODUCT, "Q8_0"},      {APUS_TYPE_Q4_0, PRODUCT, "Q4_0"},
-    {APUS_TYPE_Q4_1, PRODUCT, "Q4_1"},      {APUS_TYPE_Q4_K, PRODUCT, "Q4_K"},
+    {APUS_TYPE_F16, PRODUCT, "F16"},            {APUS_TYPE_BF16, PRODUCT, "BF16"},
+    {APUS_TYPE_Q8_0, PRODUCT, "Q8_0"},          {APUS_TYPE_Q4_0, PRODUCT, "Q4_0"},
+    {APUS_TYPE_Q4_1, PRODUCT, "Q4_1"},          {APUS_TYPE_Q4_K, PRODUCT, "Q4_K"},
     {APUS_TYPE_Q4_0, ROW_LOOP, "Q4_0 by rows"}, {APUS_TYPE_Q4_0, WHOLE_FIRST, "Q4_0 as F32"},
 };
 #define VARIANTS ((int)(sizeof variants / sizeof *variants))
@@ -184,8 +184,6 @@ static void print_contender(layer_bench *b, int v, double read_limit) {
            bytes_time / row_time, knee(c));
 }
 
-// MARK: Setting up
-
 static float next_gaussian(generator *random) {
     double angle = (double)next_float(random) * 3.14159265358979323846;
     double radius = ((double)next_float(random) + 1) / 2;
@@ -195,6 +193,41 @@ static float next_gaussian(generator *random) {
 static void fill_gaussian(generator *random, float *values, int64_t count) {
     for (int64_t i = 0; i < count; i++) { values[i] = next_gaussian(random); }
 }
+
+/// How far products of gaussian numbers are from those of the same weights with float rows: the price of 8-bit rows.
+static void print_activation_error(const apus_linear_kernels *kernels, int32_t type) {
+    static layer_bench b;
+    b = (layer_bench){.kernels = kernels, .inputs = 4096, .outputs = 64};
+    const apus_format *format = &kernels->formats[apus_format_index(type)];
+    int64_t rows = 16, stride = row_bytes(type, b.inputs);
+    float *input = allocate(rows * b.inputs * 4), *weights = allocate(b.inputs * 4), output[16 * 64];
+    uint8_t *file = allocate(b.outputs * stride);
+    double error = 0, size = 0;
+    generator random = {5};
+    fill_gaussian(&random, input, rows * b.inputs);
+    for (int64_t o = 0; o < b.outputs; o++) {
+        fill_gaussian(&random, weights, b.inputs);
+        apus_codec_for_type(type)->encode(weights, file + o * stride, b.inputs);
+    }
+    uint8_t *packed = pack_matrix(format, file, b.outputs, b.inputs);
+    b.panels = allocate(apus_activation_bytes(format->activation, rows, b.inputs));
+    prepare(&b, format->activation, input, rows);
+    multiply(&b, format, packed, rows, output);
+    for (int64_t o = 0; o < b.outputs; o++) {
+        apus_codec_for_type(type)->decode(file + o * stride, weights, b.inputs);
+        for (int64_t row = 0; row < rows; row++) {
+            double sum = 0;
+            for (int64_t i = 0; i < b.inputs; i++) { sum += (double)weights[i] * (double)input[row * b.inputs + i]; }
+            error += fabs(sum - (double)output[row * b.outputs + o]);
+            size += fabs(sum);
+        }
+    }
+    printf("  %s: mean error by 8-bit rows, gaussian numbers, %lld inputs: %.3f %%\n", type_name(type),
+           (long long)b.inputs, 100 * error / size);
+    free(input), free(weights), free(file), free(packed), free(b.panels);
+}
+
+// MARK: Setting up
 
 static int64_t whole_bytes(const layer_bench *b) {
     const apus_format *format = &b->kernels->formats[apus_format_index(APUS_TYPE_F32)];
@@ -268,6 +301,13 @@ void bench_linear(const char *tier, const char *only) {
     start_bench_pool();
     printf("%s, linear layers (inputs x outputs) from memory, %d threads, medians of %d rounds\n", tier_name(chosen),
            BENCH_THREADS, ROUNDS);
+    double peaks[2][9];
+    for (int i = 0; i < 18; i++) { peaks[i % 2][i / 2] = peak_rate((int32_t)chosen, i % 2 == 1); }
+    printf("  peaks of both threads: dots %.0f GMAC/s, FMA %.0f\n", median(peaks[1], 9) * 1e-9, median(peaks[0], 9) * 1e-9);
+    for (int v = 2; v < VARIANTS; v++) {
+        if (variants[v].way != PRODUCT) { continue; }
+        print_activation_error(&apus_kernels_for_tier(chosen)->linear, variants[v].type);
+    }
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         char name[48];
         snprintf(name, sizeof name, "%lldx%lld", (long long)shapes[i].inputs, (long long)shapes[i].outputs);

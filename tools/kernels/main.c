@@ -18,16 +18,6 @@ void print_hash(const char *kind, const char *name, uint64_t hash) {
     total = (total ^ hash) * 0x100000001b3;
 }
 
-apus_tier tier_named(const char *name) {
-    for (int tier = APUS_TIER_SCALAR; tier < TIER_COUNT; tier++) {
-        if (strcmp(name, tier_name((apus_tier)tier)) == 0 && apus_kernels_for_tier((apus_tier)tier)) {
-            return (apus_tier)tier;
-        }
-    }
-    fprintf(stderr, "kernels-hash: no tier %s on this CPU\n", name);
-    exit(2);
-}
-
 static int check(const char *fixtures) {
     check_codecs(fixtures);
     check_linear();
