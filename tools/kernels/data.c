@@ -56,6 +56,16 @@ const char *tier_name(apus_tier tier) {
     return names[tier];
 }
 
+apus_tier tier_named(const char *name) {
+    for (int tier = APUS_TIER_SCALAR; tier < TIER_COUNT; tier++) {
+        if (strcmp(name, tier_name((apus_tier)tier)) == 0 && apus_kernels_for_tier((apus_tier)tier)) {
+            return (apus_tier)tier;
+        }
+    }
+    fprintf(stderr, "kernels-hash: no tier %s on this CPU\n", name);
+    exit(2);
+}
+
 const char *type_name(int32_t type) {
     static const char *const names[31] = {
         [0] = "F32",   [1] = "F16",   [2] = "Q4_0",  [3] = "Q4_1",  [6] = "Q5_0",    [7] = "Q5_1",    [8] = "Q8_0", [10] = "Q2_K",

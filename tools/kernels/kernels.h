@@ -28,6 +28,8 @@ void fill_floats(generator *random, float *values, int64_t count, float_style st
 void *allocate(int64_t bytes);
 
 const char *tier_name(apus_tier tier);
+/// Ends the program when this CPU has no such tier.
+apus_tier tier_named(const char *name);
 const char *type_name(int32_t type);
 const char *kv_type_name(int32_t type);
 
@@ -79,6 +81,23 @@ void hash_elementwise(const apus_elementwise_kernels *table);
 void hash_attention(const apus_attention_kernels *table);
 void hash_codecs(void);
 
+// Threads of the benches, who split units as the engine's do.
+#define BENCH_THREADS 2
+#define BENCH_RUNS 0  ///< a grain: a long run of units for each thread and a small shared rest
+#define BENCH_SCRATCH_BYTES ((int64_t)4 << 20)
+void start_bench_pool(void);
+/// The caller's scratch.
+void *bench_scratch(void);
+/// Units in claims of `grain`, or in runs.
+void run_units(apus_range_kernel kernel, const void *args, int64_t units, int64_t grain);
+/// Bytes per second of reading `bytes` once, the limit of products of few rows.
+double read_rate(const char *buffer, int64_t bytes);
+/// Multiply-adds per second of both threads in one go: of 8-bit dots or of FMAs.
+double peak_rate(int32_t tier, bool of_dots);
+double median(double *values, int count);
+
 /// Speed of what `apus bench` does not measure by itself: of every tier, or of the one given.
 void bench_elementwise(void);
 void bench_attention(const char *tier, const char *kv);
+/// Linear layers of one tier, of every shape or of the one given as INPUTSxOUTPUTS.
+void bench_linear(const char *tier, const char *shape);

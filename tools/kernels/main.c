@@ -5,6 +5,7 @@
 //   kernels-hash check FIXTURES       every tier of this CPU against scalar by bits; codecs against Fixtures/codecs
 //   kernels-hash bench [TIER [KV]]    elementwise operations, attention (products: `apus bench`); with `baselines` for KV,
 //                                     attention beside standard attention and one level of tiles
+//   kernels-hash bench linear [TIER [SHAPE]]   linear layers of 1 to 128 rows, of the fastest tier by default
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,16 +17,6 @@ static uint64_t total = HASH_START;
 void print_hash(const char *kind, const char *name, uint64_t hash) {
     printf("%-11s %-11s %016llx\n", kind, name, (unsigned long long)hash);
     total = (total ^ hash) * 0x100000001b3;
-}
-
-static apus_tier tier_named(const char *name) {
-    for (int tier = APUS_TIER_SCALAR; tier < TIER_COUNT; tier++) {
-        if (strcmp(name, tier_name((apus_tier)tier)) == 0 && apus_kernels_for_tier((apus_tier)tier)) {
-            return (apus_tier)tier;
-        }
-    }
-    fprintf(stderr, "kernels-hash: no tier %s on this CPU\n", name);
-    exit(2);
 }
 
 static int check(const char *fixtures) {
@@ -46,14 +37,24 @@ static void hash(const apus_kernels *table) {
     print_hash("total", "", total);
 }
 
+/// `words` end with NULL.
+static int bench(char **words) {
+    bool of_linear = words[0] && strcmp(words[0], "linear") == 0;
+    words += of_linear;
+    const char *tier = words[0] ? words[0] : "", *only = words[0] && words[1] ? words[1] : "";
+    if (of_linear) {
+        bench_linear(tier, only);
+    } else {
+        bench_elementwise();
+        bench_attention(tier, only);
+    }
+    return 0;
+}
+
 int main(int count, char **arguments) {
     const char *command = count > 1 ? arguments[1] : "";
     if (strcmp(command, "check") == 0) { return check(count > 2 ? arguments[2] : "Fixtures/codecs"); }
-    if (strcmp(command, "bench") == 0) {
-        bench_elementwise();
-        bench_attention(count > 2 ? arguments[2] : "", count > 3 ? arguments[3] : "");
-        return 0;
-    }
+    if (strcmp(command, "bench") == 0) { return bench(arguments + 2); }
     hash(apus_kernels_for_tier(count > 1 ? tier_named(command) : apus_best_tier()));
     return 0;
 }
