@@ -35,15 +35,17 @@ APUS_INLINE vbyte look_up_level(vbyte index) {
 
 // MARK: Tiles
 
-// The registers by number, as the instructions want them: the weights and, for 16 rows, for 8 and for the less than 8
-// that are left at the end, activations and dot products.
-#define WEIGHTS 0
-#define CODES_16 1
-#define DOTS_16 2
-#define CODES_8 3
-#define DOTS_8 4
-#define CODES_REST 5
-#define DOTS_REST 6
+// Registers by number, as the instructions want them. A product that is stored at once waits for its sums: four registers
+// take turns, and a product is stored when three later ones are under way.
+#define WEIGHTS_0 0
+#define WEIGHTS_1 1
+#define CODES_0 2
+#define CODES_1 3
+#define DOTS_0 4
+#define DOTS_1 5
+#define DOTS_2 6
+#define DOTS_3 7
+#define TILES_UNDER_WAY 3
 
 typedef struct tile_shapes {
     uint8_t palette, start_row, reserved[14];
@@ -51,53 +53,119 @@ typedef struct tile_shapes {
     uint8_t rows[16];
 } tile_shapes;
 
-APUS_INLINE void configure_tiles(int64_t rows, arithmetic how) {
-    const int inputs = how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM ? APUS_GROUP : APUS_GROUP / 2;
-    const int counts[] = {16, 8, (int)(rows % 8)};
+/// How the rows of a panel, or some of them, are cut into tile products.
+typedef struct cut {
+    int rows, pieces;   ///< rows in all, and into how many tiles they go
+    int halves;         ///< 2: a product for each half of a group
+} cut;
+
+APUS_INLINE int products_per_group(cut cut) {
+    return cut.pieces * cut.halves;
+}
+
+APUS_INLINE void configure_tiles(cut cut) {
     tile_shapes shapes = {.palette = 1};
-    shapes.rows[WEIGHTS] = (uint8_t)(inputs / 4);
-    shapes.row_bytes[WEIGHTS] = 64;
-    for (int i = 0; i < 3; i++) {
-        if (counts[i] == 0) { continue; }
-        shapes.rows[CODES_16 + 2 * i] = shapes.rows[DOTS_16 + 2 * i] = (uint8_t)counts[i];
-        shapes.row_bytes[CODES_16 + 2 * i] = (uint16_t)inputs;
-        shapes.row_bytes[DOTS_16 + 2 * i] = 64;
+    for (int i = WEIGHTS_0; i <= DOTS_3; i++) {
+        shapes.rows[i] = (uint8_t)(i <= WEIGHTS_1 ? APUS_GROUP / 4 / cut.halves : cut.rows / cut.pieces);
+        shapes.row_bytes[i] = (uint16_t)(i == CODES_0 || i == CODES_1 ? APUS_GROUP / cut.halves : 64);
     }
     _tile_loadconfig(&shapes);
 }
 
-/// Dot products of the rows and outputs of a group: of each half, or of the whole in the first.
+#define PRODUCT(target, a, b)                                              \
+    do {                                                                   \
+        if (piece == 0) { _tile_loadd(b, weights, sizeof(vbyte)); }        \
+        _tile_loadd(a, codes, APUS_GROUP);                                 \
+        _tile_zero(target);                                                \
+        _tile_dpbssd(target, a, b);                                        \
+    } while (0)
+
+APUS_INLINE void start_product(int64_t product, const void *weights, const int8_t *codes, int piece, cut cut) {
+    switch (product % 4) {
+    case 0: PRODUCT(DOTS_0, CODES_0, WEIGHTS_0); break;
+    case 1:
+        if (cut.pieces == 2) {
+            PRODUCT(DOTS_1, CODES_1, WEIGHTS_0);
+        } else {
+            PRODUCT(DOTS_1, CODES_1, WEIGHTS_1);
+        }
+        break;
+    case 2:
+        if (cut.pieces == 2) {
+            PRODUCT(DOTS_2, CODES_0, WEIGHTS_1);
+        } else {
+            PRODUCT(DOTS_2, CODES_0, WEIGHTS_0);
+        }
+        break;
+    default: PRODUCT(DOTS_3, CODES_1, WEIGHTS_1);
+    }
+}
+
+APUS_INLINE void store_product(int64_t product, vint *target) {
+    switch (product % 4) {
+    case 0: _tile_stored(DOTS_0, target, sizeof(vint)); break;
+    case 1: _tile_stored(DOTS_1, target, sizeof(vint)); break;
+    case 2: _tile_stored(DOTS_2, target, sizeof(vint)); break;
+    default: _tile_stored(DOTS_3, target, sizeof(vint));
+    }
+}
+
+/// Dot products of some rows and a vector of outputs: of the halves of a group, or of the whole in the first.
 typedef struct group_dots {
     vint dots[2][APUS_PANEL_ROWS];
 } group_dots;
 
-#define TILE_DOTS(size, target, codes)                          \
-    do {                                                        \
-        _tile_loadd(CODES_##size, codes, APUS_GROUP);           \
-        _tile_zero(DOTS_##size);                                \
-        _tile_dpbssd(DOTS_##size, CODES_##size, WEIGHTS);       \
-        _tile_stored(DOTS_##size, target, sizeof(vint));        \
-    } while (0)
+#define GROUPS_UNDER_WAY 4
 
-APUS_INLINE void tile_dots(group_dots *out, int rows, const weight_group *weights, const int8_t *codes, int halves) {
-    for (int half = 0; half < halves; half++) {
-        const int8_t *inputs = codes + half * (APUS_GROUP / 2);
-        _tile_loadd(WEIGHTS, weights->w + 4 * half, sizeof(vbyte));
-        if (rows >= 16) { TILE_DOTS(16, out->dots[half], inputs); }
-        if (rows % 16 == 8) { TILE_DOTS(8, out->dots[half] + rows - 8, inputs + (rows - 8) * APUS_GROUP); }
-        if (rows < 8) { TILE_DOTS(REST, out->dots[half], inputs); }
+/// A chunk's groups on their way through the tiles, one vector of outputs after the other.
+typedef struct group_stream {
+    const weight_group *weights;
+    const uint8_t *panel;
+    int64_t panel_rows, first;
+    int64_t groups, panel_groups;  ///< of all vectors of outputs; of one, after which the panel begins again
+    int64_t started, panel_group;
+    group_dots dots[GROUPS_UNDER_WAY];
+} group_stream;
+
+APUS_INLINE row_group stream_rows(const group_stream *stream, int64_t group) {
+    return rows_from(stream->panel + group * stream->panel_rows * APUS_PANEL_ROW_BYTES, stream->panel_rows, stream->first);
+}
+
+/// Starts the products of the next group, if there is one, and stores those that have had time.
+APUS_INLINE void advance(group_stream *stream, cut cut) {
+    const int piece_rows = cut.rows / cut.pieces, count = products_per_group(cut);
+    const int64_t group = stream->started++;
+    const int8_t *codes = stream_rows(stream, stream->panel_group).codes;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < count; i++) {
+        if (group < stream->groups) {
+            int half = i / cut.pieces, piece = i % cut.pieces;
+            start_product(group * count + i, stream->weights[group].w + 4 * half,
+                          codes + half * (APUS_GROUP / 2) + piece * piece_rows * APUS_GROUP, piece, cut);
+        }
+        int64_t done = group * count + i - TILES_UNDER_WAY;
+        if (done >= 0 && done < stream->groups * count) {
+            int half = (int)(done % count) / cut.pieces, piece = (int)(done % count) % cut.pieces;
+            store_product(done, stream->dots[done / count % GROUPS_UNDER_WAY].dots[half] + piece * piece_rows);
+        }
     }
+    stream->panel_group = stream->panel_group + 1 == stream->panel_groups ? 0 : stream->panel_group + 1;
 }
 
 // MARK: One group
 
 #define EACH_ROW _Pragma("clang loop unroll(full)") for (int row = 0; row < rows; row++)
 
+/// Fused, in place: left to the compiler, accumulators wander between registers and the stack.
+APUS_INLINE void add_product(vfloat *sum, vfloat a, vfloat b) {
+    __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+}
+
 APUS_INLINE void add_per_32(vfloat *sums, int rows, const weight_group *weights, row_group x, const group_dots *dots,
                             int has_minimum) {
     EACH_ROW {
-        sums[row] = fused(to_float(dots->dots[0][row]), weights->d * x.scales[row], sums[row]);
-        if (has_minimum) { sums[row] = fused(weights->m, splat_float(x.sums[row]), sums[row]); }
+        add_product(&sums[row], to_float(dots->dots[0][row]), weights->d * x.scales[row]);
+        if (has_minimum) { add_product(&sums[row], weights->m, splat_float(x.sums[row])); }
     }
 }
 
@@ -106,10 +174,10 @@ APUS_INLINE void add_per_16(vfloat *sums, int rows, const weight_group *weights,
     EACH_ROW {
         vfloat scaled = fused(to_float(dots->dots[0][row]), weights->s0, (vfloat){});
         scaled = fused(to_float(dots->dots[1][row]), weights->s1, scaled);
-        sums[row] = fused(scaled, weights->d * x.scales[row], sums[row]);
+        add_product(&sums[row], scaled, weights->d * x.scales[row]);
         if (has_minimum) {
             vint minimum = (vint)_mm512_madd_epi16(_mm512_set1_epi32(x.half_sums[row]), (__m512i)weights->minima);
-            sums[row] = fused(to_float(minimum), weights->m * x.scales[row], sums[row]);
+            add_product(&sums[row], to_float(minimum), weights->m * x.scales[row]);
         }
     }
 }
@@ -125,31 +193,26 @@ APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, 
 
 // MARK: Many rows
 
-APUS_INLINE void multiply_rows(vfloat *sums, int rows, const weight_group *weights, int64_t groups,
-                               const uint8_t *panel, int64_t panel_rows, int64_t first, scaling scaling) {
-    const int halves = scaling == PER_32 || scaling == PER_32_WITH_MINIMUM ? 1 : 2;
-    group_dots dots[2];
-    vfloat local[APUS_PANEL_ROWS];
-    EACH_ROW { local[row] = sums[row]; }
-    tile_dots(&dots[0], rows, weights, rows_from(panel, panel_rows, first).codes, halves);
-#pragma clang loop unroll(disable)
-    for (int64_t group = 0; group < groups; group++) {
-        const uint8_t *next = panel + panel_rows * APUS_PANEL_ROW_BYTES;
-        if (group + 1 < groups) {
-            tile_dots(&dots[(group + 1) % 2], rows, weights + 1, rows_from(next, panel_rows, first).codes, halves);
-        }
-        add_group(local, rows, weights, rows_from(panel, panel_rows, first), &dots[group % 2], scaling);
-        weights++;
-        panel = next;
-    }
-    EACH_ROW { sums[row] = local[row]; }
-}
-
-APUS_INLINE void multiply_sets(vfloat *sums, int rows, unpacked_chunk chunk, const uint8_t *panel, int64_t panel_rows,
+/// Some rows of a panel, and every vector of outputs.
+APUS_INLINE void multiply_rows(vfloat *sums, int rows, unpacked_chunk chunk, const uint8_t *panel, int64_t panel_rows,
                                int64_t first, int64_t set_stride, scaling scaling) {
-    for (int64_t set = 0; set < chunk.sets; set++) {
-        multiply_rows(sums + set * set_stride, rows, chunk.weights + set * chunk.groups, chunk.groups, panel, panel_rows,
-                      first, scaling);
+    const cut cut = {rows, rows > 16 ? 2 : 1, scaling == PER_16 || scaling == PER_16_WITH_MINIMUM ? 2 : 1};
+    const int lag = (TILES_UNDER_WAY + products_per_group(cut) - 1) / products_per_group(cut);
+    group_stream stream = {.weights = chunk.weights, .panel = panel, .panel_rows = panel_rows, .first = first,
+                           .groups = chunk.sets * chunk.groups, .panel_groups = chunk.groups};
+    configure_tiles(cut);
+    for (int group = 0; group < lag; group++) { advance(&stream, cut); }
+    int64_t next = 0;
+    for (int64_t set = 0; set < chunk.sets; set++, sums += set_stride) {
+        vfloat local[APUS_PANEL_ROWS];
+        EACH_ROW { local[row] = sums[row]; }
+#pragma clang loop unroll(disable)
+        for (int64_t group = 0; group < chunk.groups; group++, next++) {
+            advance(&stream, cut);
+            add_group(local, rows, &chunk.weights[next], stream_rows(&stream, group),
+                      &stream.dots[next % GROUPS_UNDER_WAY], scaling);
+        }
+        EACH_ROW { sums[row] = local[row]; }
     }
 }
 
@@ -157,7 +220,7 @@ APUS_INLINE void multiply_sets(vfloat *sums, int rows, unpacked_chunk chunk, con
 APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_t *panel, int64_t rows,
                                 int64_t set_stride, scaling scaling) {
     int64_t row = 0;
-#define ROWS(count) multiply_sets(sums + row, count, chunk, panel, rows, row, set_stride, scaling), row += count
+#define ROWS(count) multiply_rows(sums + row, count, chunk, panel, rows, row, set_stride, scaling), row += count
     if (rows == 24) {
         ROWS(24);
     } else if (rows >= 16) {
@@ -174,20 +237,38 @@ APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_
 #undef ROWS
 }
 
-APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
-                                 int64_t first, int64_t last, arithmetic how) {
+APUS_INLINE void multiply_all(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
+                              int64_t last, scaling scaling) {
     int64_t set_stride = last - first;
-    configure_tiles(args->rows, how);
     for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
         int64_t rows = args->rows - start < APUS_PANEL_ROWS ? args->rows - start : APUS_PANEL_ROWS;
-        if (chunk.is_last) { prefetch_outputs(chunk, args, columns, start, rows); }
+        if (chunk.is_last) { prefetch_outputs(chunk, args, APUS_COLUMNS, start, rows); }
         const uint8_t *panel = (const uint8_t *)args->panels +
             (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
-        multiply_panel(sums, chunk, panel, rows, set_stride, how.scaling);
-        if (chunk.is_last) { store_panel(sums, columns, chunk, args, start, rows, set_stride); }
+        multiply_panel(sums, chunk, panel, rows, set_stride, scaling);
+        if (chunk.is_last) { store_panel(sums, APUS_COLUMNS, chunk, args, start, rows, set_stride); }
         sums += rows;
     }
     _tile_release();
+}
+
+// Formats differ in their scaling only, once they are unpacked.
+#define SCALING_KERNEL(name, scaling)                                                                        \
+    static void name(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,        \
+                     int64_t last) {                                                                         \
+        multiply_all(sums, chunk, args, first, last, scaling);                                               \
+    }
+
+SCALING_KERNEL(per_32, PER_32)
+SCALING_KERNEL(per_32_with_minimum, PER_32_WITH_MINIMUM)
+SCALING_KERNEL(per_16, PER_16)
+SCALING_KERNEL(per_16_with_minimum, PER_16_WITH_MINIMUM)
+
+APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
+                                 int64_t first, int64_t last, arithmetic how) {
+    (void)columns;
+    static const panel_kernel kernels[] = {per_32, per_32_with_minimum, per_16, per_16_with_minimum};
+    kernels[how.scaling](sums, chunk, args, first, last);
 }
 
 // MARK: Few rows
