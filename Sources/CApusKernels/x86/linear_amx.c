@@ -113,6 +113,7 @@ APUS_INLINE void store_product(int64_t product, vint *target) {
 /// Dot products of some rows and a vector of outputs: of the halves of a group, or of the whole in the first.
 typedef struct group_dots {
     vint dots[2][APUS_PANEL_ROWS];
+    vint apart[8];  ///< so that what is read and what is being stored are no multiple of 4096 bytes apart
 } group_dots;
 
 #define GROUPS_UNDER_WAY 4
@@ -161,11 +162,16 @@ APUS_INLINE void add_product(vfloat *sum, vfloat a, vfloat b) {
     __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
 }
 
+/// The same with one float for all lanes, read by the instruction itself.
+APUS_INLINE void add_scaled(vfloat *sum, vfloat a, const float *b) {
+    __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(*sum) : "v"(a), "m"(*b));
+}
+
 APUS_INLINE void add_per_32(vfloat *sums, int rows, const weight_group *weights, row_group x, const group_dots *dots,
                             int has_minimum) {
     EACH_ROW {
         add_product(&sums[row], to_float(dots->dots[0][row]), weights->d * x.scales[row]);
-        if (has_minimum) { add_product(&sums[row], weights->m, splat_float(x.sums[row])); }
+        if (has_minimum) { add_scaled(&sums[row], weights->m, &x.sums[row]); }
     }
 }
 
