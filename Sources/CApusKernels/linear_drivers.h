@@ -4,6 +4,7 @@
 //
 // A tier file defines, before including this:
 //   APUS_COLUMNS, APUS_SETS   so many vectors of outputs at a time, so many times as many unpacked at once
+//   APUS_CHUNK_GROUPS         groups of 32 inputs unpacked at a time
 //   APUS_SIGNED_CODES         1: its dot products read signed codes, 0: unsigned ones
 #pragma once
 
@@ -12,7 +13,6 @@
 
 #include "linear_unpack.h"
 
-#define APUS_CHUNK_GROUPS 12     ///< groups of 32 inputs unpacked at a time
 #define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
 
 _Static_assert(APUS_ROWS_AT_ONCE % APUS_PANEL_ROWS == 0, "whole panels");

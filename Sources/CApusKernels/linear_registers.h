@@ -13,6 +13,7 @@
 #pragma once
 
 #define APUS_SIGNED_CODES 0
+#define APUS_CHUNK_GROUPS 12
 
 #include "linear_drivers.h"
 

@@ -20,6 +20,7 @@
 #define APUS_LANES 16
 #define APUS_COLUMNS 1
 #define APUS_SETS 4
+#define APUS_CHUNK_GROUPS 24
 #define APUS_SIGNED_CODES 1
 #define APUS_MOST_FEW_ROWS(block_length) 8
 
@@ -45,7 +46,8 @@ APUS_INLINE vbyte look_up_level(vbyte index) {
 #define DOTS_1 5
 #define DOTS_2 6
 #define DOTS_3 7
-#define TILES_UNDER_WAY 3
+#define LAG 3
+#define PRODUCTS_KEPT 8
 
 typedef struct tile_shapes {
     uint8_t palette, start_row, reserved[14];
@@ -53,50 +55,37 @@ typedef struct tile_shapes {
     uint8_t rows[16];
 } tile_shapes;
 
-/// How the rows of a panel, or some of them, are cut into tile products.
+/// Some rows of a panel and how they go through the tiles.
 typedef struct cut {
-    int rows, pieces;   ///< rows in all, and into how many tiles they go
-    int halves;         ///< 2: a product for each half of a group
+    int rows, tile_rows;  ///< of a tile the first are wanted
+    int halves;           ///< 2: a product for each half of a group
 } cut;
 
-APUS_INLINE int products_per_group(cut cut) {
-    return cut.pieces * cut.halves;
-}
-
-APUS_INLINE void configure_tiles(cut cut) {
+/// Slow, so only done when the rows of a tile change; `configured` says how many they are.
+APUS_INLINE void configure_tiles(cut cut, int *configured) {
+    if (*configured == cut.tile_rows) { return; }
+    *configured = cut.tile_rows;
     tile_shapes shapes = {.palette = 1};
     for (int i = WEIGHTS_0; i <= DOTS_3; i++) {
-        shapes.rows[i] = (uint8_t)(i <= WEIGHTS_1 ? APUS_GROUP / 4 / cut.halves : cut.rows / cut.pieces);
+        shapes.rows[i] = (uint8_t)(i <= WEIGHTS_1 ? APUS_GROUP / 4 / cut.halves : cut.tile_rows);
         shapes.row_bytes[i] = (uint16_t)(i == CODES_0 || i == CODES_1 ? APUS_GROUP / cut.halves : 64);
     }
     _tile_loadconfig(&shapes);
 }
 
-#define PRODUCT(target, a, b)                                              \
-    do {                                                                   \
-        if (piece == 0) { _tile_loadd(b, weights, sizeof(vbyte)); }        \
-        _tile_loadd(a, codes, APUS_GROUP);                                 \
-        _tile_zero(target);                                                \
-        _tile_dpbssd(target, a, b);                                        \
+#define PRODUCT(target, a, b)                      \
+    do {                                           \
+        _tile_loadd(b, weights, sizeof(vbyte));    \
+        _tile_loadd(a, codes, APUS_GROUP);         \
+        _tile_zero(target);                        \
+        _tile_dpbssd(target, a, b);                \
     } while (0)
 
-APUS_INLINE void start_product(int64_t product, const void *weights, const int8_t *codes, int piece, cut cut) {
+APUS_INLINE void start_product(int64_t product, const vbyte *weights, const int8_t *codes) {
     switch (product % 4) {
     case 0: PRODUCT(DOTS_0, CODES_0, WEIGHTS_0); break;
-    case 1:
-        if (cut.pieces == 2) {
-            PRODUCT(DOTS_1, CODES_1, WEIGHTS_0);
-        } else {
-            PRODUCT(DOTS_1, CODES_1, WEIGHTS_1);
-        }
-        break;
-    case 2:
-        if (cut.pieces == 2) {
-            PRODUCT(DOTS_2, CODES_0, WEIGHTS_1);
-        } else {
-            PRODUCT(DOTS_2, CODES_0, WEIGHTS_0);
-        }
-        break;
+    case 1: PRODUCT(DOTS_1, CODES_1, WEIGHTS_1); break;
+    case 2: PRODUCT(DOTS_2, CODES_0, WEIGHTS_0); break;
     default: PRODUCT(DOTS_3, CODES_1, WEIGHTS_1);
     }
 }
@@ -110,14 +99,6 @@ APUS_INLINE void store_product(int64_t product, vint *target) {
     }
 }
 
-/// Dot products of some rows and a vector of outputs: of the halves of a group, or of the whole in the first.
-typedef struct group_dots {
-    vint dots[2][APUS_PANEL_ROWS];
-    vint apart[8];  ///< so that what is read and what is being stored are no multiple of 4096 bytes apart
-} group_dots;
-
-#define GROUPS_UNDER_WAY 4
-
 /// A chunk's groups on their way through the tiles, one vector of outputs after the other.
 typedef struct group_stream {
     const weight_group *weights;
@@ -125,8 +106,14 @@ typedef struct group_stream {
     int64_t panel_rows, first;
     int64_t groups, panel_groups;  ///< of all vectors of outputs; of one, after which the panel begins again
     int64_t started, panel_group;
-    group_dots dots[GROUPS_UNDER_WAY];
+    /// Products in turn, [row]. Without gaps: what is read and what was just stored must not be a multiple of 4096 bytes
+    /// apart.
+    vint dots[PRODUCTS_KEPT * 16];
 } group_stream;
+
+APUS_INLINE vint *product_dots(group_stream *stream, int64_t product, cut cut) {
+    return stream->dots + product % PRODUCTS_KEPT * cut.tile_rows;
+}
 
 APUS_INLINE row_group stream_rows(const group_stream *stream, int64_t group) {
     return rows_from(stream->panel + group * stream->panel_rows * APUS_PANEL_ROW_BYTES, stream->panel_rows, stream->first);
@@ -134,20 +121,16 @@ APUS_INLINE row_group stream_rows(const group_stream *stream, int64_t group) {
 
 /// Starts the products of the next group, if there is one, and stores those that have had time.
 APUS_INLINE void advance(group_stream *stream, cut cut) {
-    const int piece_rows = cut.rows / cut.pieces, count = products_per_group(cut);
     const int64_t group = stream->started++;
     const int8_t *codes = stream_rows(stream, stream->panel_group).codes;
 #pragma clang loop unroll(full)
-    for (int i = 0; i < count; i++) {
+    for (int half = 0; half < cut.halves; half++) {
+        int64_t product = group * cut.halves + half, done = product - LAG;
         if (group < stream->groups) {
-            int half = i / cut.pieces, piece = i % cut.pieces;
-            start_product(group * count + i, stream->weights[group].w + 4 * half,
-                          codes + half * (APUS_GROUP / 2) + piece * piece_rows * APUS_GROUP, piece, cut);
+            start_product(product, stream->weights[group].w + 4 * half, codes + half * (APUS_GROUP / 2));
         }
-        int64_t done = group * count + i - TILES_UNDER_WAY;
-        if (done >= 0 && done < stream->groups * count) {
-            int half = (int)(done % count) / cut.pieces, piece = (int)(done % count) % cut.pieces;
-            store_product(done, stream->dots[done / count % GROUPS_UNDER_WAY].dots[half] + piece * piece_rows);
+        if (done >= 0 && done < stream->groups * cut.halves) {
+            store_product(done, product_dots(stream, done, cut));
         }
     }
     stream->panel_group = stream->panel_group + 1 == stream->panel_groups ? 0 : stream->panel_group + 1;
@@ -167,19 +150,19 @@ APUS_INLINE void add_scaled(vfloat *sum, vfloat a, const float *b) {
     __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(*sum) : "v"(a), "m"(*b));
 }
 
-APUS_INLINE void add_per_32(vfloat *sums, int rows, const weight_group *weights, row_group x, const group_dots *dots,
+APUS_INLINE void add_per_32(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
                             int has_minimum) {
     EACH_ROW {
-        add_product(&sums[row], to_float(dots->dots[0][row]), weights->d * x.scales[row]);
+        add_product(&sums[row], to_float(dots[row]), weights->d * x.scales[row]);
         if (has_minimum) { add_scaled(&sums[row], weights->m, &x.sums[row]); }
     }
 }
 
-APUS_INLINE void add_per_16(vfloat *sums, int rows, const weight_group *weights, row_group x, const group_dots *dots,
-                            int has_minimum) {
+APUS_INLINE void add_per_16(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
+                            const vint *second, int has_minimum) {
     EACH_ROW {
-        vfloat scaled = fused(to_float(dots->dots[0][row]), weights->s0, (vfloat){});
-        scaled = fused(to_float(dots->dots[1][row]), weights->s1, scaled);
+        vfloat scaled = fused(to_float(dots[row]), weights->s0, (vfloat){});
+        scaled = fused(to_float(second[row]), weights->s1, scaled);
         add_product(&sums[row], scaled, weights->d * x.scales[row]);
         if (has_minimum) {
             vint minimum = (vint)_mm512_madd_epi16(_mm512_set1_epi32(x.half_sums[row]), (__m512i)weights->minima);
@@ -188,53 +171,55 @@ APUS_INLINE void add_per_16(vfloat *sums, int rows, const weight_group *weights,
     }
 }
 
-APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, row_group x, const group_dots *dots,
-                           scaling scaling) {
+APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
+                           const vint *second, scaling scaling) {
     if (scaling == PER_32 || scaling == PER_32_WITH_MINIMUM) {
         add_per_32(sums, rows, weights, x, dots, scaling == PER_32_WITH_MINIMUM);
     } else {
-        add_per_16(sums, rows, weights, x, dots, scaling == PER_16_WITH_MINIMUM);
+        add_per_16(sums, rows, weights, x, dots, second, scaling == PER_16_WITH_MINIMUM);
     }
 }
 
 // MARK: Many rows
 
 /// Some rows of a panel, and every vector of outputs.
-APUS_INLINE void multiply_rows(vfloat *sums, int rows, unpacked_chunk chunk, const uint8_t *panel, int64_t panel_rows,
-                               int64_t first, int64_t set_stride, scaling scaling) {
-    const cut cut = {rows, rows > 16 ? 2 : 1, scaling == PER_16 || scaling == PER_16_WITH_MINIMUM ? 2 : 1};
-    const int lag = (TILES_UNDER_WAY + products_per_group(cut) - 1) / products_per_group(cut);
+APUS_INLINE void multiply_rows(vfloat *sums, int rows, int tile_rows, unpacked_chunk chunk, const uint8_t *panel,
+                               int64_t panel_rows, int64_t first, int64_t set_stride, scaling scaling, int *configured) {
+    const cut cut = {rows, tile_rows, scaling == PER_16 || scaling == PER_16_WITH_MINIMUM ? 2 : 1};
     group_stream stream = {.weights = chunk.weights, .panel = panel, .panel_rows = panel_rows, .first = first,
                            .groups = chunk.sets * chunk.groups, .panel_groups = chunk.groups};
-    configure_tiles(cut);
-    for (int group = 0; group < lag; group++) { advance(&stream, cut); }
+    configure_tiles(cut, configured);
+    for (int group = 0; group < (LAG + cut.halves - 1) / cut.halves; group++) { advance(&stream, cut); }
     int64_t next = 0;
     for (int64_t set = 0; set < chunk.sets; set++, sums += set_stride) {
-        vfloat local[APUS_PANEL_ROWS];
+        vfloat local[16];
         EACH_ROW { local[row] = sums[row]; }
 #pragma clang loop unroll(disable)
         for (int64_t group = 0; group < chunk.groups; group++, next++) {
             advance(&stream, cut);
-            add_group(local, rows, &chunk.weights[next], stream_rows(&stream, group),
-                      &stream.dots[next % GROUPS_UNDER_WAY], scaling);
+            int64_t product = next * cut.halves;
+            add_group(local, rows, &chunk.weights[next], stream_rows(&stream, group), product_dots(&stream, product, cut),
+                      product_dots(&stream, product + 1, cut), scaling);
         }
         EACH_ROW { sums[row] = local[row]; }
     }
 }
 
-/// The rows of a panel in as few pieces as tiles and vector registers allow.
+/// The rows of a panel in as few pieces as tiles allow. The second tile of a full panel reads past its codes, but not past
+/// the panel: one shape of tile does for all full panels.
 APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_t *panel, int64_t rows,
-                                int64_t set_stride, scaling scaling) {
+                                int64_t set_stride, scaling scaling, int *configured) {
     int64_t row = 0;
-#define ROWS(count) multiply_rows(sums + row, count, chunk, panel, rows, row, set_stride, scaling), row += count
-    if (rows == 24) {
-        ROWS(24);
-    } else if (rows >= 16) {
-        ROWS(16);
+#define ROWS(count, of) \
+    multiply_rows(sums + row, count, of, chunk, panel, rows, row, set_stride, scaling, configured), row += count
+    if (rows >= 16) { ROWS(16, 16); }
+    if (rows == APUS_PANEL_ROWS) {
+        ROWS(8, 16);
+    } else if (rows - row >= 8) {
+        ROWS(8, 8);
     }
-    if (rows - row >= 8) { ROWS(8); }
     switch (rows - row) {
-#define CASE(count) case count: ROWS(count); break;
+#define CASE(count) case count: ROWS(count, count); break;
         CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)
 #undef CASE
     default:
@@ -246,12 +231,13 @@ APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_
 APUS_INLINE void multiply_all(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
                               int64_t last, scaling scaling) {
     int64_t set_stride = last - first;
+    int configured = 0;
     for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
         int64_t rows = args->rows - start < APUS_PANEL_ROWS ? args->rows - start : APUS_PANEL_ROWS;
         if (chunk.is_last) { prefetch_outputs(chunk, args, APUS_COLUMNS, start, rows); }
         const uint8_t *panel = (const uint8_t *)args->panels +
             (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
-        multiply_panel(sums, chunk, panel, rows, set_stride, scaling);
+        multiply_panel(sums, chunk, panel, rows, set_stride, scaling, &configured);
         if (chunk.is_last) { store_panel(sums, APUS_COLUMNS, chunk, args, start, rows, set_stride); }
         sums += rows;
     }
