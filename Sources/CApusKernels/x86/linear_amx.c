@@ -11,6 +11,7 @@
 
 #include "../linear_tiles.h"
 #include "../tiers.h"
+#include "amx.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(                                                                                       \
@@ -20,7 +21,7 @@
 #define APUS_LANES 16
 #define APUS_COLUMNS 1
 #define APUS_SETS 4
-#define APUS_CHUNK_GROUPS 24
+#define APUS_CHUNK_GROUPS 16
 #define APUS_SIGNED_CODES 1
 #define APUS_MOST_FEW_ROWS(block_length) 8
 
@@ -48,12 +49,6 @@ APUS_INLINE vbyte look_up_level(vbyte index) {
 #define DOTS_3 7
 #define LAG 3
 #define PRODUCTS_KEPT 8
-
-typedef struct tile_shapes {
-    uint8_t palette, start_row, reserved[14];
-    uint16_t row_bytes[16];
-    uint8_t rows[16];
-} tile_shapes;
 
 /// Some rows of a panel and how they go through the tiles.
 typedef struct cut {
@@ -104,36 +99,33 @@ typedef struct group_stream {
     const weight_group *weights;
     const uint8_t *panel;
     int64_t panel_rows, first;
-    int64_t groups, panel_groups;  ///< of all vectors of outputs; of one, after which the panel begins again
-    int64_t started, panel_group;
+    int64_t groups;  ///< of all vectors of outputs; after those of one the panel begins again
     /// Products in turn, [row]. Without gaps: what is read and what was just stored must not be a multiple of 4096 bytes
     /// apart.
-    vint dots[PRODUCTS_KEPT * 16];
+    vint *dots;
 } group_stream;
 
-APUS_INLINE vint *product_dots(group_stream *stream, int64_t product, cut cut) {
-    return stream->dots + product % PRODUCTS_KEPT * cut.tile_rows;
+APUS_INLINE vint *product_dots(group_stream stream, int64_t product, cut cut) {
+    return stream.dots + product % PRODUCTS_KEPT * cut.tile_rows;
 }
 
-APUS_INLINE row_group stream_rows(const group_stream *stream, int64_t group) {
-    return rows_from(stream->panel + group * stream->panel_rows * APUS_PANEL_ROW_BYTES, stream->panel_rows, stream->first);
+APUS_INLINE row_group stream_rows(group_stream stream, int64_t group) {
+    return rows_from(stream.panel + group * stream.panel_rows * APUS_PANEL_ROW_BYTES, stream.panel_rows, stream.first);
 }
 
-/// Starts the products of the next group, if there is one, and stores those that have had time.
-APUS_INLINE void advance(group_stream *stream, cut cut) {
-    const int64_t group = stream->started++;
-    const int8_t *codes = stream_rows(stream, stream->panel_group).codes;
+/// Starts the products of a group, if there is one, and stores those that have had time.
+APUS_INLINE void advance(group_stream stream, int64_t group, int64_t panel_group, cut cut) {
+    const int8_t *codes = stream_rows(stream, panel_group).codes;
 #pragma clang loop unroll(full)
     for (int half = 0; half < cut.halves; half++) {
         int64_t product = group * cut.halves + half, done = product - LAG;
-        if (group < stream->groups) {
-            start_product(product, stream->weights[group].w + 4 * half, codes + half * (APUS_GROUP / 2));
+        if (group < stream.groups) {
+            start_product(product, stream.weights[group].w + 4 * half, codes + half * (APUS_GROUP / 2));
         }
-        if (done >= 0 && done < stream->groups * cut.halves) {
+        if (done >= 0 && done < stream.groups * cut.halves) {
             store_product(done, product_dots(stream, done, cut));
         }
     }
-    stream->panel_group = stream->panel_group + 1 == stream->panel_groups ? 0 : stream->panel_group + 1;
 }
 
 // MARK: One group
@@ -186,20 +178,26 @@ APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, 
 APUS_INLINE void multiply_rows(vfloat *sums, int rows, int tile_rows, unpacked_chunk chunk, const uint8_t *panel,
                                int64_t panel_rows, int64_t first, int64_t set_stride, scaling scaling, int *configured) {
     const cut cut = {rows, tile_rows, scaling == PER_16 || scaling == PER_16_WITH_MINIMUM ? 2 : 1};
-    group_stream stream = {.weights = chunk.weights, .panel = panel, .panel_rows = panel_rows, .first = first,
-                           .groups = chunk.sets * chunk.groups, .panel_groups = chunk.groups};
+    const int lag = (LAG + cut.halves - 1) / cut.halves;
+    vint dots[PRODUCTS_KEPT * 16];
+    const group_stream stream = {.weights = chunk.weights, .panel = panel, .panel_rows = panel_rows, .first = first,
+                                 .groups = chunk.sets * chunk.groups, .dots = dots};
     configure_tiles(cut, configured);
-    for (int group = 0; group < (LAG + cut.halves - 1) / cut.halves; group++) { advance(&stream, cut); }
-    int64_t next = 0;
+    int64_t next = 0, ahead = 0;
+    for (int group = 0; group < lag; group++) {
+        advance(stream, group, ahead, cut);
+        ahead = ahead + 1 == chunk.groups ? 0 : ahead + 1;
+    }
     for (int64_t set = 0; set < chunk.sets; set++, sums += set_stride) {
         vfloat local[16];
         EACH_ROW { local[row] = sums[row]; }
 #pragma clang loop unroll(disable)
         for (int64_t group = 0; group < chunk.groups; group++, next++) {
-            advance(&stream, cut);
+            advance(stream, next + lag, ahead, cut);
+            ahead = ahead + 1 == chunk.groups ? 0 : ahead + 1;
             int64_t product = next * cut.halves;
-            add_group(local, rows, &chunk.weights[next], stream_rows(&stream, group), product_dots(&stream, product, cut),
-                      product_dots(&stream, product + 1, cut), scaling);
+            add_group(local, rows, &chunk.weights[next], stream_rows(stream, group), product_dots(stream, product, cut),
+                      product_dots(stream, product + 1, cut), scaling);
         }
         EACH_ROW { sums[row] = local[row]; }
     }
