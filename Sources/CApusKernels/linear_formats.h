@@ -40,7 +40,7 @@ PANEL_KERNELS(halves_minimum_2_bit)
             length / APUS_GROUP, sizeof(apus_##name##_block) * APUS_TILE_ROWS * APUS_GROUP / length,               \
             sizeof(apus_##name##_block) * APUS_TILE_ROWS > sizeof(apus_##name##_tile) ? 64 : 0,                    \
             sizeof(apus_##name##_tile)};                                                                           \
-        if (args->rows <= APUS_MOST_FEW_ROWS(length)) {                                                            \
+        if (args->rows <= APUS_MOST_FEW_ROWS(length, how.scaling)) {                                             \
             multiply_few(args, begin, end, scratch, format, sizes);                                                \
         } else {                                                                                                   \
             multiply_many(args, begin, end, scratch, format, sizes);                                               \

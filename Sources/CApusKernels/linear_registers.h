@@ -20,7 +20,7 @@
 #define APUS_FEW_ROWS 8          ///< so many rows stay in registers
 #define APUS_PREFETCH_BYTES 8192
 /// Up to so many rows unpacking to memory does not pay; fewer for blocks whose scales are packed, too.
-#define APUS_MOST_FEW_ROWS(block_length) ((block_length) == 256 ? 24 : 48)
+#define APUS_MOST_FEW_ROWS(block_length, scaling) ((block_length) == 256 ? 24 : 48)
 
 // MARK: One group
 

@@ -23,7 +23,9 @@
 #define APUS_SETS 4
 #define APUS_CHUNK_GROUPS 16
 #define APUS_SIGNED_CODES 1
-#define APUS_MOST_FEW_ROWS(block_length) 8
+/// Products of few rows, and of formats whose half groups would each need a tile product, are faster in the tier below.
+#define APUS_MOST_FEW_ROWS(block_length, scaling) \
+    ((scaling) == PER_32 || (scaling) == PER_32_WITH_MINIMUM ? APUS_PANEL_ROWS - 1 : INT64_MAX)
 
 #include "../vector.h"
 
@@ -48,12 +50,11 @@ APUS_INLINE vbyte look_up_level(vbyte index) {
 #define DOTS_2 6
 #define DOTS_3 7
 #define LAG 3
-#define PRODUCTS_KEPT 8
+#define GROUPS_KEPT 4
 
 /// Some rows of a panel and how they go through the tiles.
 typedef struct cut {
     int rows, tile_rows;  ///< of a tile the first are wanted
-    int halves;           ///< 2: a product for each half of a group
 } cut;
 
 /// Slow, so only done when the rows of a tile change; `configured` says how many they are.
@@ -62,8 +63,8 @@ APUS_INLINE void configure_tiles(cut cut, int *configured) {
     *configured = cut.tile_rows;
     tile_shapes shapes = {.palette = 1};
     for (int i = WEIGHTS_0; i <= DOTS_3; i++) {
-        shapes.rows[i] = (uint8_t)(i <= WEIGHTS_1 ? APUS_GROUP / 4 / cut.halves : cut.tile_rows);
-        shapes.row_bytes[i] = (uint16_t)(i == CODES_0 || i == CODES_1 ? APUS_GROUP / cut.halves : 64);
+        shapes.rows[i] = (uint8_t)(i <= WEIGHTS_1 ? APUS_GROUP / 4 : cut.tile_rows);
+        shapes.row_bytes[i] = (uint16_t)(i == CODES_0 || i == CODES_1 ? APUS_GROUP : 64);
     }
     _tile_loadconfig(&shapes);
 }
@@ -100,32 +101,26 @@ typedef struct group_stream {
     const uint8_t *panel;
     int64_t panel_rows, first;
     int64_t groups;  ///< of all vectors of outputs; after those of one the panel begins again
-    /// Products in turn, [row]. Without gaps: what is read and what was just stored must not be a multiple of 4096 bytes
-    /// apart.
+    /// Dot products of groups in turn, [row]. Without gaps: what is read and what was just stored must not be a multiple
+    /// of 4096 bytes apart.
     vint *dots;
 } group_stream;
 
-APUS_INLINE vint *product_dots(group_stream stream, int64_t product, cut cut) {
-    return stream.dots + product % PRODUCTS_KEPT * cut.tile_rows;
+APUS_INLINE vint *group_dots(group_stream stream, int64_t group, cut cut) {
+    return stream.dots + group % GROUPS_KEPT * cut.tile_rows;
 }
 
 APUS_INLINE row_group stream_rows(group_stream stream, int64_t group) {
     return rows_from(stream.panel + group * stream.panel_rows * APUS_PANEL_ROW_BYTES, stream.panel_rows, stream.first);
 }
 
-/// Starts the products of a group, if there is one, and stores those that have had time.
+/// Starts the product of a group, if there is one, and stores the one that has had time.
 APUS_INLINE void advance(group_stream stream, int64_t group, int64_t panel_group, cut cut) {
-    const int8_t *codes = stream_rows(stream, panel_group).codes;
-#pragma clang loop unroll(full)
-    for (int half = 0; half < cut.halves; half++) {
-        int64_t product = group * cut.halves + half, done = product - LAG;
-        if (group < stream.groups) {
-            start_product(product, stream.weights[group].w + 4 * half, codes + half * (APUS_GROUP / 2));
-        }
-        if (done >= 0 && done < stream.groups * cut.halves) {
-            store_product(done, product_dots(stream, done, cut));
-        }
+    int64_t done = group - LAG;
+    if (group < stream.groups) {
+        start_product(group, stream.weights[group].w, stream_rows(stream, panel_group).codes);
     }
+    if (done >= 0 && done < stream.groups) { store_product(done, group_dots(stream, done, cut)); }
 }
 
 // MARK: One group
@@ -142,49 +137,25 @@ APUS_INLINE void add_scaled(vfloat *sum, vfloat a, const float *b) {
     __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(*sum) : "v"(a), "m"(*b));
 }
 
-APUS_INLINE void add_per_32(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
-                            int has_minimum) {
+APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
+                           int has_minimum) {
     EACH_ROW {
         add_product(&sums[row], to_float(dots[row]), weights->d * x.scales[row]);
         if (has_minimum) { add_scaled(&sums[row], weights->m, &x.sums[row]); }
     }
 }
 
-APUS_INLINE void add_per_16(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
-                            const vint *second, int has_minimum) {
-    EACH_ROW {
-        vfloat scaled = fused(to_float(dots[row]), weights->s0, (vfloat){});
-        scaled = fused(to_float(second[row]), weights->s1, scaled);
-        add_product(&sums[row], scaled, weights->d * x.scales[row]);
-        if (has_minimum) {
-            vint minimum = (vint)_mm512_madd_epi16(_mm512_set1_epi32(x.half_sums[row]), (__m512i)weights->minima);
-            add_product(&sums[row], to_float(minimum), weights->m * x.scales[row]);
-        }
-    }
-}
-
-APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
-                           const vint *second, scaling scaling) {
-    if (scaling == PER_32 || scaling == PER_32_WITH_MINIMUM) {
-        add_per_32(sums, rows, weights, x, dots, scaling == PER_32_WITH_MINIMUM);
-    } else {
-        add_per_16(sums, rows, weights, x, dots, second, scaling == PER_16_WITH_MINIMUM);
-    }
-}
-
 // MARK: Many rows
 
 /// Some rows of a panel, and every vector of outputs.
-APUS_INLINE void multiply_rows(vfloat *sums, int rows, int tile_rows, unpacked_chunk chunk, const uint8_t *panel,
-                               int64_t panel_rows, int64_t first, int64_t set_stride, scaling scaling, int *configured) {
-    const cut cut = {rows, tile_rows, scaling == PER_16 || scaling == PER_16_WITH_MINIMUM ? 2 : 1};
-    const int lag = (LAG + cut.halves - 1) / cut.halves;
-    vint dots[PRODUCTS_KEPT * 16];
-    const group_stream stream = {.weights = chunk.weights, .panel = panel, .panel_rows = panel_rows, .first = first,
-                                 .groups = chunk.sets * chunk.groups, .dots = dots};
-    configure_tiles(cut, configured);
+APUS_INLINE void multiply_rows(vfloat *sums, cut cut, unpacked_chunk chunk, const uint8_t *panel, int64_t panel_rows,
+                               int64_t first, int64_t set_stride, int has_minimum, int *configured) {
+    const int rows = cut.rows;
+    vint dots[GROUPS_KEPT * 16];
+    const group_stream stream = {chunk.weights, panel, panel_rows, first, chunk.sets * chunk.groups, dots};
     int64_t next = 0, ahead = 0;
-    for (int group = 0; group < lag; group++) {
+    configure_tiles(cut, configured);
+    for (int group = 0; group < LAG; group++) {
         advance(stream, group, ahead, cut);
         ahead = ahead + 1 == chunk.groups ? 0 : ahead + 1;
     }
@@ -193,11 +164,10 @@ APUS_INLINE void multiply_rows(vfloat *sums, int rows, int tile_rows, unpacked_c
         EACH_ROW { local[row] = sums[row]; }
 #pragma clang loop unroll(disable)
         for (int64_t group = 0; group < chunk.groups; group++, next++) {
-            advance(stream, next + lag, ahead, cut);
+            advance(stream, next + LAG, ahead, cut);
             ahead = ahead + 1 == chunk.groups ? 0 : ahead + 1;
-            int64_t product = next * cut.halves;
-            add_group(local, rows, &chunk.weights[next], stream_rows(stream, group), product_dots(stream, product, cut),
-                      product_dots(stream, product + 1, cut), scaling);
+            add_group(local, rows, &chunk.weights[next], stream_rows(stream, group), group_dots(stream, next, cut),
+                      has_minimum);
         }
         EACH_ROW { sums[row] = local[row]; }
     }
@@ -206,10 +176,10 @@ APUS_INLINE void multiply_rows(vfloat *sums, int rows, int tile_rows, unpacked_c
 /// The rows of a panel in as few pieces as tiles allow. The second tile of a full panel reads past its codes, but not past
 /// the panel: one shape of tile does for all full panels.
 APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_t *panel, int64_t rows,
-                                int64_t set_stride, scaling scaling, int *configured) {
+                                int64_t set_stride, int has_minimum, int *configured) {
     int64_t row = 0;
-#define ROWS(count, of) \
-    multiply_rows(sums + row, count, of, chunk, panel, rows, row, set_stride, scaling, configured), row += count
+#define ROWS(count, of)                                                                                             \
+    multiply_rows(sums + row, (cut){count, of}, chunk, panel, rows, row, set_stride, has_minimum, configured), row += count
     if (rows >= 16) { ROWS(16, 16); }
     if (rows == APUS_PANEL_ROWS) {
         ROWS(8, 16);
@@ -227,7 +197,7 @@ APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_
 }
 
 APUS_INLINE void multiply_all(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
-                              int64_t last, scaling scaling) {
+                              int64_t last, int has_minimum) {
     int64_t set_stride = last - first;
     int configured = 0;
     for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
@@ -235,30 +205,28 @@ APUS_INLINE void multiply_all(vfloat *sums, unpacked_chunk chunk, const apus_mat
         if (chunk.is_last) { prefetch_outputs(chunk, args, APUS_COLUMNS, start, rows); }
         const uint8_t *panel = (const uint8_t *)args->panels +
             (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
-        multiply_panel(sums, chunk, panel, rows, set_stride, scaling, &configured);
+        multiply_panel(sums, chunk, panel, rows, set_stride, has_minimum, &configured);
         if (chunk.is_last) { store_panel(sums, APUS_COLUMNS, chunk, args, start, rows, set_stride); }
         sums += rows;
     }
     _tile_release();
 }
 
-// Formats differ in their scaling only, once they are unpacked.
-#define SCALING_KERNEL(name, scaling)                                                                        \
-    static void name(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,        \
-                     int64_t last) {                                                                         \
-        multiply_all(sums, chunk, args, first, last, scaling);                                               \
-    }
+// Once they are unpacked, formats differ only in whether they have a minimum.
+static void multiply_without_minimum(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
+                                     int64_t last) {
+    multiply_all(sums, chunk, args, first, last, 0);
+}
 
-SCALING_KERNEL(per_32, PER_32)
-SCALING_KERNEL(per_32_with_minimum, PER_32_WITH_MINIMUM)
-SCALING_KERNEL(per_16, PER_16)
-SCALING_KERNEL(per_16_with_minimum, PER_16_WITH_MINIMUM)
+static void multiply_with_minimum(vfloat *sums, unpacked_chunk chunk, const apus_matmul_args *args, int64_t first,
+                                  int64_t last) {
+    multiply_all(sums, chunk, args, first, last, 1);
+}
 
 APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
                                  int64_t first, int64_t last, arithmetic how) {
     (void)columns;
-    static const panel_kernel kernels[] = {per_32, per_32_with_minimum, per_16, per_16_with_minimum};
-    kernels[how.scaling](sums, chunk, args, first, last);
+    (how.scaling == PER_32 ? multiply_without_minimum : multiply_with_minimum)(sums, chunk, args, first, last);
 }
 
 // MARK: Few rows
