@@ -20,7 +20,7 @@ static bool runs[TIER_COUNT];
 static pthread_once_t filled = PTHREAD_ONCE_INIT;
 
 #if defined(__x86_64__)
-/// Linux saves the tile registers of processes that asked for them; what starts threads later has asked, too.
+/// Linux lets those processes use tile registers that ask for them; one thread asks for all.
 static bool may_use_tiles(void) {
 #if defined(__linux__)
     const int request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA

@@ -2,7 +2,7 @@
 //
 // Tile registers add integers only, so after each group its products pass through memory into the float accumulators,
 // which stay in vector registers for a whole chunk. Those conversions, scalings and additions are the bound here, not the
-// dots; the next group's tile product runs meanwhile. Few rows are left to the tier below.
+// dots; the tile products of the next groups run meanwhile.
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -39,8 +39,8 @@ APUS_INLINE vbyte look_up_level(vbyte index) {
 
 // MARK: Tiles
 
-// Registers by number, as the instructions want them. A product that is stored at once waits for its sums: four registers
-// take turns, and a product is stored when three later ones are under way.
+// Registers by number, as the instructions want them. Storing a product at once would wait for it: four registers take
+// turns, and a product is stored when LAG later ones are under way.
 #define WEIGHTS_0 0
 #define WEIGHTS_1 1
 #define CODES_0 2
@@ -53,12 +53,12 @@ APUS_INLINE vbyte look_up_level(vbyte index) {
 #define GROUPS_KEPT 4
 
 /// Some rows of a panel and how they go through the tiles.
-typedef struct cut {
+typedef struct row_cut {
     int rows, tile_rows;  ///< of a tile the first are wanted
-} cut;
+} row_cut;
 
 /// Slow, so only done when the rows of a tile change; `configured` says how many they are.
-APUS_INLINE void configure_tiles(cut cut, int *configured) {
+APUS_INLINE void configure_tiles(row_cut cut, int *configured) {
     if (*configured == cut.tile_rows) { return; }
     *configured = cut.tile_rows;
     tile_shapes shapes = {.palette = 1};
@@ -106,7 +106,7 @@ typedef struct group_stream {
     vint *dots;
 } group_stream;
 
-APUS_INLINE vint *group_dots(group_stream stream, int64_t group, cut cut) {
+APUS_INLINE vint *group_dots(group_stream stream, int64_t group, row_cut cut) {
     return stream.dots + group % GROUPS_KEPT * cut.tile_rows;
 }
 
@@ -115,7 +115,7 @@ APUS_INLINE row_group stream_rows(group_stream stream, int64_t group) {
 }
 
 /// Starts the product of a group, if there is one, and stores the one that has had time.
-APUS_INLINE void advance(group_stream stream, int64_t group, int64_t panel_group, cut cut) {
+APUS_INLINE void advance(group_stream stream, int64_t group, int64_t panel_group, row_cut cut) {
     int64_t done = group - LAG;
     if (group < stream.groups) {
         start_product(group, stream.weights[group].w, stream_rows(stream, panel_group).codes);
@@ -148,7 +148,7 @@ APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, 
 // MARK: Many rows
 
 /// Some rows of a panel, and every vector of outputs.
-APUS_INLINE void multiply_rows(vfloat *sums, cut cut, unpacked_chunk chunk, const uint8_t *panel, int64_t panel_rows,
+APUS_INLINE void multiply_rows(vfloat *sums, row_cut cut, unpacked_chunk chunk, const uint8_t *panel, int64_t panel_rows,
                                int64_t first, int64_t set_stride, int has_minimum, int *configured) {
     const int rows = cut.rows;
     vint dots[GROUPS_KEPT * 16];
@@ -179,7 +179,7 @@ APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_
                                 int64_t set_stride, int has_minimum, int *configured) {
     int64_t row = 0;
 #define ROWS(count, of)                                                                                             \
-    multiply_rows(sums + row, (cut){count, of}, chunk, panel, rows, row, set_stride, has_minimum, configured), row += count
+    multiply_rows(sums + row, (row_cut){count, of}, chunk, panel, rows, row, set_stride, has_minimum, configured), row += count
     if (rows >= 16) { ROWS(16, 16); }
     if (rows == APUS_PANEL_ROWS) {
         ROWS(8, 16);
