@@ -137,10 +137,15 @@ APUS_INLINE void add_scaled(vfloat *sum, vfloat a, const float *b) {
     __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(*sum) : "v"(a), "m"(*b));
 }
 
+/// Exact below 2^22. Converting is work for the one float unit that multiplies; adding is not.
+APUS_INLINE vfloat small_to_float(vint value) {
+    return (vfloat)(value + 0x4b400000) - 0x1.8p23f;
+}
+
 APUS_INLINE void add_group(vfloat *sums, int rows, const weight_group *weights, row_group x, const vint *dots,
                            int has_minimum) {
     EACH_ROW {
-        add_product(&sums[row], to_float(dots[row]), weights->d * x.scales[row]);
+        add_product(&sums[row], small_to_float(dots[row]), weights->d * x.scales[row]);
         if (has_minimum) { add_scaled(&sums[row], weights->m, &x.sums[row]); }
     }
 }
