@@ -183,8 +183,9 @@ APUS_INLINE void multiply_rows(vfloat *sums, row_cut cut, unpacked_chunk chunk, 
 APUS_INLINE void multiply_panel(vfloat *sums, unpacked_chunk chunk, const uint8_t *panel, int64_t rows,
                                 int64_t set_stride, int has_minimum, int *configured) {
     int64_t row = 0;
-#define ROWS(count, of)                                                                                             \
-    multiply_rows(sums + row, (row_cut){count, of}, chunk, panel, rows, row, set_stride, has_minimum, configured), row += count
+#define ROWS(count, of)                                                                                              \
+    multiply_rows(sums + row, (row_cut){count, of}, chunk, panel, rows, row, set_stride, has_minimum, configured);   \
+    row += count
     if (rows >= 16) { ROWS(16, 16); }
     if (rows == APUS_PANEL_ROWS) {
         ROWS(8, 16);
