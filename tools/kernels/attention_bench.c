@@ -139,7 +139,7 @@ static void bench_prefill(bench_shape s, bench_cache c, int32_t tier, bench_buff
 }
 
 /// The read limit, each time over other bytes than the last times'.
-static double reads(int round) {
+static double next_reads(int round) {
     static char *buffer;
     const int64_t part = (int64_t)128 << 20;
     if (!buffer) {
@@ -157,10 +157,10 @@ static void bench_decode(bench_shape s, bench_cache c, int32_t tier, bench_buffe
     double bytes = (double)(blocks_of(step) * c.layer_bytes);
     double products = (double)(step.sequences * step.rows * step.positions * s.query_heads * s.dimension * 2);
     for (int round = 0; round < BENCH_ROUNDS; round++) {
-        double reads = reads(round), products_rate = peak_rate(tier, s.type != APUS_KV_F16), start = seconds();
+        double reads = next_reads(round), products_rate = peak_rate(tier, s.type != APUS_KV_F16), start = seconds();
         for (int64_t l = 0; l < layers; l++) attend_step(s, c, kernels, b.query, b.output, step, l, b.partials);
         times[round] = (seconds() - start) / (double)layers;
-        read_times[round] = 2 * bytes / (reads + reads(round + 4));
+        read_times[round] = 2 * bytes / (reads + next_reads(round + 4));
         multiply_times[round] = 2 * products / (products_rate + peak_rate(tier, s.type != APUS_KV_F16));
         shares[round] = fmax(read_times[round], multiply_times[round]) / times[round];
     }
