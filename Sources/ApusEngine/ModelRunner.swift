@@ -37,13 +37,15 @@ public final class ModelRunner: StepRunning {
             self.sequenceCount = sequenceCount
         }
 
-        fileprivate var blockCount: Int { (kvPositionCount + KVShape.blockLength - 1) / KVShape.blockLength }
+        fileprivate var blockCount: Int { (kvPositionCount + kvType.blockLength - 1) / kvType.blockLength }
 
         /// The most sequences under way at once: without exact pages as many as a step has rows.
         ///
-        /// A page for every 512 positions of the pool costs a sixteenth of what those positions cost as half floats.
+        /// An exact position for every 16 of the pool costs a sixteenth of what these cost as half floats.
         fileprivate var sequenceCapacity: Int {
-            kvType.hasPages ? min(maximumRowCount, max(1, sequenceCount, kvPositionCount / 512)) : maximumRowCount
+            let residual = kvType.residualLength
+            guard residual > 0 else { return maximumRowCount }
+            return min(maximumRowCount, max(1, sequenceCount, kvPositionCount / (16 * residual)))
         }
     }
 

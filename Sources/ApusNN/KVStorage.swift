@@ -27,7 +27,7 @@ public protocol KVStorage: AnyObject {
     func attend(query: FloatRows, output: FloatRows, layer: Int, scale: Float, window: Int)
 }
 
-/// Keys and values in fixed blocks of 64 positions, as half floats, bytes or less.
+/// Keys and values in blocks of 64 or 128 positions, as half floats, bytes or less.
 public final class BlockKVStorage: KVStorage {
     private let blocks: KVBlocks
     private let compute: Compute
@@ -64,7 +64,7 @@ public final class BlockKVStorage: KVStorage {
     /// The blocks' bytes.
     package var memory: KVBlockMemory { blocks.memory }
     /// Positions a block holds.
-    public var blockLength: Int { KVShape.blockLength }
+    public var blockLength: Int { blocks.type.blockLength }
     /// Blocks in the pool.
     public var blockCount: Int { blocks.blockCount }
 

@@ -13,7 +13,7 @@ package final class KVBlockMemory: @unchecked Sendable {
 
     /// Blocks.
     package let blockCount: Int
-    /// Bytes of a block: all layers at 64 positions.
+    /// Bytes of a block: all layers at all its positions.
     package let blockByteCount: Int
     let base: UnsafeMutableRawPointer
     private let arena: Arena

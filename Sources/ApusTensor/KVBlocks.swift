@@ -6,23 +6,43 @@ public enum KVType: String, Sendable, CaseIterable {
     case f16
     /// Bytes with a scale per 32 dimensions; scores and sums are integer dot products.
     case q8_0
-    /// Two bits, keys by channel and values by position, behind a page of up to 32 exact positions (Liu et al., "KIVI: A
-    /// Tuning-Free Asymmetric 2bit Quantization for KV Cache", 2024).
+    /// Two bits, keys by channel and values by position, behind up to 32 exact positions (Liu et al., "KIVI: A Tuning-Free
+    /// Asymmetric 2bit Quantization for KV Cache", 2024).
     case kivi2
-    /// The same with four bits.
+    /// Two bits behind up to 64 exact positions.
+    case kivi2Residual64 = "kivi2:64"
+    /// Two bits behind up to 128 exact positions.
+    case kivi2Residual128 = "kivi2:128"
+    /// Four bits behind up to 32 exact positions.
     case kivi4
+    /// Four bits behind up to 64 exact positions.
+    case kivi4Residual64 = "kivi4:64"
+    /// Four bits behind up to 128 exact positions.
+    case kivi4Residual128 = "kivi4:128"
 
     fileprivate var rawType: apus_kv_type {
         switch self {
         case .f16: APUS_KV_F16
         case .q8_0: APUS_KV_Q8_0
-        case .kivi2: APUS_KV_KIVI2
-        case .kivi4: APUS_KV_KIVI4
+        case .kivi2, .kivi2Residual64, .kivi2Residual128: APUS_KV_KIVI2
+        case .kivi4, .kivi4Residual64, .kivi4Residual128: APUS_KV_KIVI4
         }
     }
 
-    /// Whether the newest positions lie in exact pages, of which each sequence has its own.
-    public var hasPages: Bool { self == .kivi2 || self == .kivi4 }
+    /// The paper's R: how many positions of a sequence are kept exact, in pages of its own, until all are quantized.
+    ///
+    /// 0: each is stored in its block at once.
+    public var residualLength: Int {
+        switch self {
+        case .f16, .q8_0: 0
+        case .kivi2, .kivi4: 32
+        case .kivi2Residual64, .kivi4Residual64: 64
+        case .kivi2Residual128, .kivi4Residual128: 128
+        }
+    }
+
+    /// Positions a block holds: none is kept in exact pages at its end.
+    public var blockLength: Int { max(KVBlocks.partLength, residualLength) }
 }
 
 /// The shape of a model's KV cache.
@@ -41,29 +61,37 @@ public struct KVShape: Sendable, Equatable {
         self.headDimension = headDimension
     }
 
-    /// Positions a block holds: the fixed boundary of attention's partial sums (docs/numbers.md, section 6).
-    public static var blockLength: Int { Int(APUS_KV_BLOCK) }
-
-    /// Bytes of one block of one layer.
-    public func layerByteCount(_ type: KVType) -> Int {
+    /// Bytes of 64 positions of one layer.
+    func layerByteCount(_ type: KVType) -> Int {
         Int(apus_kv_block_bytes(type.rawType, Int64(headCount), Int64(headDimension)))
     }
 
-    /// Bytes of one block: all layers at 64 positions.
-    public func blockByteCount(_ type: KVType) -> Int { layerCount * layerByteCount(type) }
+    /// Bytes of one block: all layers at all its positions.
+    public func blockByteCount(_ type: KVType) -> Int {
+        type.blockLength / KVBlocks.partLength * layerCount * layerByteCount(type)
+    }
 
     /// Bytes of the exact pages of a type: of `sequenceCapacity` sequences, and of steps of up to `rowCapacity` rows.
     public func pageByteCount(_ type: KVType, sequenceCapacity: Int, rowCapacity: Int) -> Int {
-        guard type.hasPages else { return 0 }
-        return KVPages.byteCount(shape: self, sequenceCapacity: sequenceCapacity, rowCapacity: rowCapacity)
+        guard type.residualLength > 0 else { return 0 }
+        return KVPages.byteCount(
+            shape: self,
+            residualLength: type.residualLength,
+            sequenceCapacity: sequenceCapacity,
+            rowCapacity: rowCapacity
+        )
     }
 }
 
-/// The KV cache's memory: blocks of 64 positions, a block's layers side by side, and attention over them.
+/// The KV cache's memory: blocks of one or two parts of 64 positions, a part's layers side by side, and attention over
+/// them.
 ///
 /// Which block belongs to which sequence is the scheduler's business; a step names blocks by number.
 /// Not thread-safe: the engine's task owns it.
 package final class KVBlocks {
+    /// Positions of a part: the fixed boundary of attention's partial sums (docs/numbers.md, section 6).
+    static var partLength: Int { Int(APUS_KV_BLOCK) }
+
     package let shape: KVShape
     package let type: KVType
     package let blockCount: Int
@@ -72,16 +100,16 @@ package final class KVBlocks {
     package let memory: KVBlockMemory
     private let layerByteCount: Int
     private let pages: KVPages?
-    // Of the step at hand. With pages, a slice of the plan is cut where a page ends.
+    // Of the step at hand. With pages, a slice of the plan is cut where they are full.
     private let tables: Arena
     private let slices: UnsafeMutablePointer<apus_attention_slice>
     private let sliceCapacity: Int
     private var sliceCount = 0
     private let sliceEnds: UnsafeMutablePointer<Int>
     private var sliceEndCount = 0
-    private let sliceBlocks: UnsafeMutablePointer<UnsafeRawPointer>
-    private let sliceBlockCapacity: Int
-    private var sliceBlockCount = 0
+    private let sliceParts: UnsafeMutablePointer<UnsafeRawPointer>
+    private let slicePartCapacity: Int
+    private var slicePartCount = 0
     private let rowBlocks: UnsafeMutablePointer<UnsafeMutableRawPointer>
     private let rowSlices: UnsafeMutablePointer<Int>
     package let positions: UnsafeMutablePointer<Int32>
@@ -106,26 +134,32 @@ package final class KVBlocks {
         layerByteCount = shape.layerByteCount(type)
         memory = try KVBlockMemory(blockCount: blockCount, blockByteCount: shape.blockByteCount(type))
         pages =
-            type.hasPages
-            ? try KVPages(shape: shape, sequenceCapacity: sequenceCapacity, rowCapacity: rowCapacity) : nil
+            type.residualLength == 0
+            ? nil
+            : try KVPages(
+                shape: shape,
+                residualLength: type.residualLength,
+                sequenceCapacity: sequenceCapacity,
+                rowCapacity: rowCapacity
+            )
         sliceCapacity = rowCapacity
-        sliceBlockCapacity = blockCount + rowCapacity
+        slicePartCapacity = (blockCount + rowCapacity) * (type.blockLength / Self.partLength)
         let partialBytes = Int(
             apus_attention_partial_bytes(
                 Int64(rowCapacity),
-                Int64(blockCount * KVShape.blockLength),
+                Int64(blockCount * type.blockLength),
                 Int64(queryHeadCount),
                 Int64(shape.headDimension)
             )
         )
         let tableBytes =
             Arena.roundedUp(sliceCapacity * MemoryLayout<apus_attention_slice>.stride)
-            + Arena.roundedUp(sliceBlockCapacity * 8) + 3 * Arena.roundedUp(rowCapacity * 8)
+            + Arena.roundedUp(slicePartCapacity * 8) + 3 * Arena.roundedUp(rowCapacity * 8)
             + Arena.roundedUp(rowCapacity * 4) + Arena.roundedUp(partialBytes)
         tables = try Arena(name: "attention tables", byteCount: tableBytes)
         slices = tables.allocate(apus_attention_slice.self, count: sliceCapacity)
         sliceEnds = tables.allocate(Int.self, count: sliceCapacity)
-        sliceBlocks = tables.allocate(UnsafeRawPointer.self, count: sliceBlockCapacity)
+        sliceParts = tables.allocate(UnsafeRawPointer.self, count: slicePartCapacity)
         rowBlocks = tables.allocate(UnsafeMutableRawPointer.self, count: rowCapacity)
         rowSlices = tables.allocate(Int.self, count: rowCapacity)
         positions = tables.allocate(Int32.self, count: rowCapacity)
@@ -136,56 +170,60 @@ package final class KVBlocks {
     package func beginStep() {
         sliceCount = 0
         sliceEndCount = 0
-        sliceBlockCount = 0
+        slicePartCount = 0
         rowCount = 0
         pages?.beginStep()
     }
 
     /// Adds rows of one sequence at consecutive positions; `blocks` are its block numbers in order of position, `slot` is
-    /// where its exact page is kept.
+    /// where its exact pages are kept.
     package func addSlice(rowCount count: Int, position: Int, blocks: ArraySlice<Int32>, slot: Int) {
         precondition(count > 0 && rowCount + count <= rowCapacity && sliceEndCount < sliceCapacity)
-        precondition(sliceBlockCount + blocks.count <= sliceBlockCapacity)
-        precondition((position + count - 1) / KVShape.blockLength < blocks.count)
-        let table = sliceBlocks + sliceBlockCount
+        let parts = type.blockLength / Self.partLength
+        precondition(slicePartCount + blocks.count * parts <= slicePartCapacity)
+        precondition((position + count - 1) / type.blockLength < blocks.count)
+        let table = sliceParts + slicePartCount
         for (index, block) in blocks.enumerated() {
             precondition(block >= 0 && block < blockCount)
-            table[index] = UnsafeRawPointer(memory.base + Int(block) * memory.blockByteCount)
+            for part in 0..<parts {
+                table[index * parts + part] = UnsafeRawPointer(
+                    memory.base + (Int(block) * parts + part) * shape.layerCount * layerByteCount
+                )
+            }
         }
         for row in 0..<count {
             positions[rowCount + row] = Int32(position + row)
-            rowBlocks[rowCount + row] = UnsafeMutableRawPointer(
-                mutating: table[(position + row) / KVShape.blockLength]
-            )
+            rowBlocks[rowCount + row] = UnsafeMutableRawPointer(mutating: table[(position + row) / Self.partLength])
         }
         var done = 0
         while done < count {
-            let next = pages == nil ? count : min(count, done + KVPages.length - (position + done) % KVPages.length)
+            let length = type.residualLength
+            let next = length == 0 ? count : min(count, done + length - (position + done) % length)
             addRows(done..<next, position: position, table: UnsafePointer(table), slot: slot)
             done = next
         }
         sliceEnds[sliceEndCount] = sliceCount
         sliceEndCount += 1
-        sliceBlockCount += blocks.count
+        slicePartCount += blocks.count * parts
         rowCount += count
     }
 
-    /// Adds rows of the slice that begins at the next row: all, or those of one page.
+    /// Adds rows of the slice that begins at the next row: all, or those that are quantized together.
     private func addRows(_ rows: Range<Int>, position: Int, table: UnsafePointer<UnsafeRawPointer>, slot: Int) {
         let first = position + rows.lowerBound
         rowSlices[sliceCount] = rowCount + rows.lowerBound
         slices[sliceCount].rows = Int64(rows.count)
         slices[sliceCount].position = Int64(first)
         slices[sliceCount].blocks = table
-        slices[sliceCount].sealed = pages == nil ? .max : Int64(first - first % KVPages.length)
-        slices[sliceCount].page = nil
+        slices[sliceCount].sealed = pages.map { Int64(first - first % $0.residualLength) } ?? .max
+        slices[sliceCount].pages = nil
         sliceCount += 1
         pages?.add(
             firstRow: rowCount + rows.lowerBound,
             rowCount: rows.count,
             position: first,
             slot: slot,
-            block: rowBlocks[rowCount + rows.lowerBound]
+            table: table
         )
     }
 
@@ -287,8 +325,10 @@ private struct KVKernels {
         switch type {
         case .f16: (append, seal, attend) = (table.append.0, table.seal.0, table.attend.0)
         case .q8_0: (append, seal, attend) = (table.append.1, table.seal.1, table.attend.1)
-        case .kivi2: (append, seal, attend) = (table.append.2, table.seal.2, table.attend.2)
-        case .kivi4: (append, seal, attend) = (table.append.3, table.seal.3, table.attend.3)
+        case .kivi2, .kivi2Residual64, .kivi2Residual128:
+            (append, seal, attend) = (table.append.2, table.seal.2, table.attend.2)
+        case .kivi4, .kivi4Residual64, .kivi4Residual128:
+            (append, seal, attend) = (table.append.3, table.seal.3, table.attend.3)
         }
     }
 }

@@ -1,26 +1,29 @@
 import CApusKernels
 
-/// The exact pages of the KIVI types: a sequence's newest keys and values as half floats, until their page is full and
-/// quantized into its half of a block (Liu et al., "KIVI", 2024, section 3).
+/// The exact pages of the KIVI types: a sequence's newest keys and values as half floats, until there are `residualLength`
+/// of them and all are quantized into their halves of blocks (Liu et al., "KIVI", 2024, section 3).
 ///
-/// A page begins at a multiple of 32 positions, whatever a step's chunks are. A page that a step fills lies in the step's
-/// scratch memory, one for all layers, and ends in its block; one that stays open is kept in every layer, by the
-/// sequence's slot. Not thread-safe: the engine's task owns it.
+/// Pages lie together, those of a window that begins at a multiple of `residualLength` positions, whatever a step's chunks
+/// are. A window that a step fills lies in the step's scratch memory, one for all layers, and ends in its blocks; one that
+/// stays open is kept in every layer, by the sequence's slot. Not thread-safe: the engine's task owns it.
 final class KVPages {
     /// Positions of a page.
-    static var length: Int { Int(APUS_KV_PAGE) }
+    private static var length: Int { Int(APUS_KV_PAGE) }
 
-    /// Rows of one slice that lie in one page.
+    /// Rows of one slice that lie in one window.
     private struct Piece: BitwiseCopyable {
         let firstRow: Int
         let rowCount: Int
-        /// How many of the page's positions were there before the step.
+        /// How many of the window's positions were there before the step.
         let heldCount: Int
         let slot: Int
-
-        var isFilled: Bool { heldCount + rowCount == KVPages.length }
+        /// Where the window is among those the step fills; negative if it stays open.
+        let filledIndex: Int
     }
 
+    /// Positions that are quantized together.
+    let residualLength: Int
+    private let pageCount: Int
     private let layerCount: Int
     private let pageByteCount: Int
     private let sequenceCapacity: Int
@@ -37,36 +40,48 @@ final class KVPages {
 
     /// Reserves the pages of `sequenceCapacity` sequences and of steps of up to `rowCapacity` rows.
     /// - Throws: `ApusError` (`outOfMemory`).
-    init(shape: KVShape, sequenceCapacity: Int, rowCapacity: Int) throws {
+    init(shape: KVShape, residualLength: Int, sequenceCapacity: Int, rowCapacity: Int) throws {
+        self.residualLength = residualLength
+        pageCount = residualLength / Self.length
         layerCount = shape.layerCount
         pageByteCount = Self.pageByteCount(shape)
         self.sequenceCapacity = sequenceCapacity
-        filledCapacity = Self.filledCapacity(sequenceCapacity: sequenceCapacity, rowCapacity: rowCapacity)
-        let size = Self.byteCount(shape: shape, sequenceCapacity: sequenceCapacity, rowCapacity: rowCapacity)
+        filledCapacity = Self.filledCapacity(residualLength, sequenceCapacity, rowCapacity)
+        let size = Self.byteCount(
+            shape: shape,
+            residualLength: residualLength,
+            sequenceCapacity: sequenceCapacity,
+            rowCapacity: rowCapacity
+        )
         arena = try Arena(name: "KV cache pages", byteCount: size)
-        kept = arena.allocate(byteCount: sequenceCapacity * layerCount * pageByteCount)
-        filled = arena.allocate(byteCount: filledCapacity * pageByteCount)
+        kept = arena.allocate(byteCount: sequenceCapacity * layerCount * pageCount * pageByteCount)
+        filled = arena.allocate(byteCount: filledCapacity * pageCount * pageByteCount)
         pieces = arena.allocate(Piece.self, count: rowCapacity)
-        sealedPages = arena.allocate(UnsafeRawPointer.self, count: filledCapacity)
-        sealedBlocks = arena.allocate(UnsafeMutableRawPointer.self, count: filledCapacity)
-        sealedPositions = arena.allocate(Int64.self, count: filledCapacity)
+        sealedPages = arena.allocate(UnsafeRawPointer.self, count: filledCapacity * pageCount)
+        sealedBlocks = arena.allocate(UnsafeMutableRawPointer.self, count: filledCapacity * pageCount)
+        sealedPositions = arena.allocate(Int64.self, count: filledCapacity * pageCount)
+        for page in 0..<filledCapacity * pageCount {
+            sealedPages[page] = UnsafeRawPointer(filled + page * pageByteCount)
+        }
     }
 
     /// Bytes `init` reserves.
-    static func byteCount(shape: KVShape, sequenceCapacity: Int, rowCapacity: Int) -> Int {
-        let filledCapacity = filledCapacity(sequenceCapacity: sequenceCapacity, rowCapacity: rowCapacity)
+    static func byteCount(shape: KVShape, residualLength: Int, sequenceCapacity: Int, rowCapacity: Int) -> Int {
+        let pageCount = residualLength / length
+        let filledPageCount = filledCapacity(residualLength, sequenceCapacity, rowCapacity) * pageCount
         let page = pageByteCount(shape)
-        return Arena.roundedUp(sequenceCapacity * shape.layerCount * page) + Arena.roundedUp(filledCapacity * page)
-            + Arena.roundedUp(rowCapacity * MemoryLayout<Piece>.stride) + 3 * Arena.roundedUp(filledCapacity * 8)
+        return Arena.roundedUp(sequenceCapacity * shape.layerCount * pageCount * page)
+            + Arena.roundedUp(filledPageCount * page) + Arena.roundedUp(rowCapacity * MemoryLayout<Piece>.stride)
+            + 3 * Arena.roundedUp(filledPageCount * 8)
     }
 
     private static func pageByteCount(_ shape: KVShape) -> Int {
         Int(apus_kv_page_bytes(Int64(shape.headCount), Int64(shape.headDimension)))
     }
 
-    /// The most pages a step fills: whole ones, and each sequence's open one.
-    private static func filledCapacity(sequenceCapacity: Int, rowCapacity: Int) -> Int {
-        min(rowCapacity, sequenceCapacity + rowCapacity / length)
+    /// The most windows a step fills: whole ones, and each sequence's open one.
+    private static func filledCapacity(_ residualLength: Int, _ sequenceCapacity: Int, _ rowCapacity: Int) -> Int {
+        min(rowCapacity, sequenceCapacity + rowCapacity / residualLength)
     }
 
     /// Forgets the last step's pieces.
@@ -75,17 +90,29 @@ final class KVPages {
         filledCount = 0
     }
 
-    /// Adds the rows of a slice that lie in the page of `position`.
-    func add(firstRow: Int, rowCount: Int, position: Int, slot: Int, block: UnsafeMutableRawPointer) {
+    /// Adds the rows of a slice that lie in the window of `position`; `table` is where the sequence's positions are kept,
+    /// 64 by 64.
+    func add(firstRow: Int, rowCount: Int, position: Int, slot: Int, table: UnsafePointer<UnsafeRawPointer>) {
         precondition(slot >= 0 && slot < sequenceCapacity, "a sequence has one of \(sequenceCapacity) slots")
-        let held = position % Self.length
-        let piece = Piece(firstRow: firstRow, rowCount: rowCount, heldCount: held, slot: slot)
-        pieces[pieceCount] = piece
+        let held = position % residualLength
+        let isFilled = held + rowCount == residualLength
+        pieces[pieceCount] = Piece(
+            firstRow: firstRow,
+            rowCount: rowCount,
+            heldCount: held,
+            slot: slot,
+            filledIndex: isFilled ? filledCount : -1
+        )
         pieceCount += 1
-        guard piece.isFilled else { return }
+        guard isFilled else { return }
         precondition(filledCount < filledCapacity)
-        sealedBlocks[filledCount] = block
-        sealedPositions[filledCount] = Int64(position - held)
+        for page in 0..<pageCount {
+            let first = position - held + page * Self.length
+            sealedBlocks[filledCount * pageCount + page] = UnsafeMutableRawPointer(
+                mutating: table[first / KVBlocks.partLength]
+            )
+            sealedPositions[filledCount * pageCount + page] = Int64(first)
+        }
         filledCount += 1
     }
 
@@ -95,23 +122,23 @@ final class KVPages {
         rows: UnsafeMutablePointer<UnsafeMutableRawPointer>,
         slices: UnsafeMutablePointer<apus_attention_slice>
     ) {
-        var filledIndex = 0
         for index in 0..<pieceCount {
             let piece = pieces[index]
-            var page = kept + (piece.slot * layerCount + layer) * pageByteCount
-            if piece.isFilled {
-                let target = filled + filledIndex * pageByteCount
-                if piece.heldCount > 0 { target.copyMemory(from: page, byteCount: pageByteCount) }
-                page = target
-                sealedPages[filledIndex] = UnsafeRawPointer(page)
-                filledIndex += 1
+            var pages = kept + (piece.slot * layerCount + layer) * pageCount * pageByteCount
+            if piece.filledIndex >= 0 {
+                let target = filled + piece.filledIndex * pageCount * pageByteCount
+                let heldPageCount = (piece.heldCount + Self.length - 1) / Self.length
+                target.copyMemory(from: pages, byteCount: heldPageCount * pageByteCount)
+                pages = target
             }
-            for row in piece.firstRow..<piece.firstRow + piece.rowCount { rows[row] = page }
-            slices[index].page = UnsafeRawPointer(page)
+            for row in 0..<piece.rowCount {
+                rows[piece.firstRow + row] = pages + (piece.heldCount + row) / Self.length * pageByteCount
+            }
+            slices[index].pages = UnsafeRawPointer(pages)
         }
     }
 
-    /// Quantizes the pages that the step has filled into their blocks of a layer.
+    /// Quantizes what the step has filled into its blocks of a layer.
     func seal(shape: KVShape, blockOffset: Int, kernel: @escaping apus_range_kernel, compute: Compute) {
         guard filledCount > 0 else { return }
         let arguments = apus_kv_seal_args(
@@ -122,6 +149,6 @@ final class KVPages {
             head_dimension: Int64(shape.headDimension),
             block_offset: Int64(blockOffset)
         )
-        compute.pool.run(kernel, arguments, count: filledCount * shape.headCount, split: .claims(grain: 1))
+        compute.pool.run(kernel, arguments, count: filledCount * pageCount * shape.headCount, split: .claims(grain: 1))
     }
 }

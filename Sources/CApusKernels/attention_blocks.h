@@ -168,9 +168,10 @@ APUS_INLINE apus_keys apus_block_keys(const apus_attention_slice *slice, int64_t
     return (apus_keys){block * APUS_KV_BLOCK, slice->sealed};
 }
 
-/// The keys of a slice's exact page.
-APUS_INLINE apus_keys apus_page_keys(const apus_attention_slice *slice) {
-    return (apus_keys){slice->sealed, slice->sealed + APUS_KV_PAGE};
+/// The keys of a slice's exact page `index`.
+APUS_INLINE apus_keys apus_page_keys(const apus_attention_slice *slice, int64_t index) {
+    int64_t first = slice->sealed + index * APUS_KV_PAGE;
+    return (apus_keys){first, first + APUS_KV_PAGE};
 }
 
 /// The unmasked keys [begin, end) of `keys` for the row at `position`; empty if begin == end.

@@ -244,13 +244,15 @@ APUS_INLINE float kivi_weighted_minima(const float *weights, const float *minima
     return apus_tree(lanes);
 }
 
-/// Whether the rows of a unit see keys of the slice's exact page in this span.
-APUS_INLINE int kivi_sees_page(const apus_attend_unit *unit, int64_t span) {
-    return unit->slice->sealed / APUS_KV_SPAN == span;
+/// How many of the slice's exact pages the rows of a unit see in this span, in which all of them lie or none.
+APUS_INLINE int64_t kivi_pages(const apus_attend_unit *unit, int64_t span) {
+    if (unit->slice->sealed / APUS_KV_SPAN != span) return 0;
+    return (apus_unit_position(unit, unit->rows - 1) - unit->slice->sealed) / APUS_KV_PAGE + 1;
 }
 
-/// This KV head's part of the slice's exact page.
-APUS_INLINE const uint16_t *kivi_page(const apus_attention_args *args, const apus_attend_unit *unit) {
-    return (const uint16_t *)((const char *)unit->slice->page
-                              + unit->kv_head * apus_page_head_bytes(args->head_dimension));
+/// This KV head's part of the slice's exact page `index`.
+APUS_INLINE const uint16_t *kivi_page(const apus_attention_args *args, const apus_attend_unit *unit, int64_t index) {
+    int64_t head_bytes = apus_page_head_bytes(args->head_dimension);
+    return (const uint16_t *)((const char *)unit->slice->pages
+                              + (index * args->kv_heads + unit->kv_head) * head_bytes);
 }

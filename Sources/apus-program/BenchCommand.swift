@@ -2,6 +2,7 @@ import Apus
 import ApusCore
 import ApusEval
 import ApusStore
+import ApusTensor
 import ArgumentParser
 
 /// `apus bench`: speed beside the machine's limits.
@@ -79,7 +80,8 @@ struct BenchCommand: AsyncParsableCommand {
         let needed = prompt + generate + 2
         if options.contextLength == nil { options.contextLength = needed }
         options.contextCount = batch
-        options.kvPositionCount = batch * ((needed + 63) / 64 * 64)
+        let block = options.kvType.blockLength
+        options.kvPositionCount = batch * ((needed + block - 1) / block * block)
         let loaded = try LoadedModel(path: path, options: options)
         let work = SpeedBenchmark.Work(promptCount: prompt, generateCount: generate, batchCount: batch)
         let benchmark = try SpeedBenchmark(loaded, work: work)

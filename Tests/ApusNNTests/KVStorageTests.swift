@@ -9,7 +9,14 @@ import Testing
     ///
     /// Keys and values keep 11 bits as half floats, 7 as bytes, 4 or 2; what four and two make of each number is for
     /// `tools/kernels/check`.
-    static let bounds: [KVType: Float] = [.f16: 2e-4, .q8_0: 4e-3, .kivi4: 0.05, .kivi2: 0.25]
+    static func bound(_ type: KVType) -> Float {
+        switch type {
+        case .f16: 2e-4
+        case .q8_0: 4e-3
+        case .kivi4, .kivi4Residual64, .kivi4Residual128: 0.05
+        case .kivi2, .kivi2Residual64, .kivi2Residual128: 0.25
+        }
+    }
 
     /// Two bits cost three with their groups' scales and minima, four cost five.
     @Test func aBlockHasTheBytesOfItsBits() {
@@ -19,6 +26,22 @@ import Testing
         #expect(shape.blockByteCount(.q8_0) == numbers * 17 / 16)
         #expect(shape.blockByteCount(.kivi4) == numbers * 5 / 8)
         #expect(shape.blockByteCount(.kivi2) == numbers * 3 / 8)
+        #expect(shape.blockByteCount(.kivi2Residual64) == numbers * 3 / 8)
+        // A block ends where all is quantized.
+        #expect(shape.blockByteCount(.kivi2Residual128) == 2 * numbers * 3 / 8)
+    }
+
+    /// As many half floats of a sequence as its type says, and as a step has to hold until they are quantized.
+    @Test(arguments: KVType.allCases) func pagesHaveTheBytesOfExactPositions(type: KVType) {
+        let shape = KVShape(layerCount: 3, headCount: 2, headDimension: 64)
+        let position = 2 * 2 * 64 * 2
+        func bytes(_ sequences: Int) -> Int {
+            shape.pageByteCount(type, sequenceCapacity: sequences, rowCapacity: 512)
+        }
+        // All layers of the sequence's own, one of the step's, and where these go.
+        let more = 64 * type.residualLength * position * 4
+        #expect(bytes(65) - bytes(1) >= more)
+        #expect(bytes(65) - bytes(1) <= more + more / 64)
     }
 
     @Test(arguments: KernelTier.available, KVType.allCases)
@@ -62,7 +85,7 @@ import Testing
                     zip(found.row(row), expected.row(row)).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
                 }
                 let difference = (squares.reduce(0, +) / Float(150 * heads * dimension)).squareRoot()
-                #expect(difference <= Self.bounds[type] ?? 0, "dimension \(dimension)")
+                #expect(difference <= Self.bound(type), "dimension \(dimension)")
             }
         }
     }

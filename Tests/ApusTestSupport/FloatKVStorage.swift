@@ -9,7 +9,7 @@ import Darwin
 
 /// Keys and values as floats, attended by the textbook in double: a reference for stores that round them.
 package final class FloatKVStorage: KVStorage {
-    package let blockLength = KVShape.blockLength
+    package let blockLength = KVType.f16.blockLength
     package let blockCount: Int
     private let shape: KVShape
     private var keys: [[Float]]
@@ -22,7 +22,7 @@ package final class FloatKVStorage: KVStorage {
         self.blockCount = blockCount
         let layer = [Float](
             repeating: 0,
-            count: blockCount * KVShape.blockLength * shape.headCount * shape.headDimension
+            count: blockCount * KVType.f16.blockLength * shape.headCount * shape.headDimension
         )
         keys = Array(repeating: layer, count: shape.layerCount)
         values = keys

@@ -40,7 +40,8 @@ package final class StepDriver {
     ) throws {
         self.model = model
         sequenceCount = sequences
-        blocksPerSequence = (positions + KVShape.blockLength - 1) / KVShape.blockLength
+        let blockLength = if case .blocks(let type) = storage { type.blockLength } else { KVType.f16.blockLength }
+        blocksPerSequence = (positions + blockLength - 1) / blockLength
         let blockCount = blocksPerSequence * sequences
         let store: any KVStorage =
             switch storage {

@@ -23,6 +23,7 @@ typedef struct sequence {
 typedef struct problem {
     apus_kv_type type;
     int64_t query_heads, kv_heads, dimension, window, count;
+    int64_t residual;  // of the KIVI types: the newest positions, kept exact until there are so many
     sequence sequences[4];
 } problem;
 
@@ -53,6 +54,11 @@ static void free_sequence(sequence *s) {
     for (int copy = 0; copy < 2; copy++) free(s->blocks[copy]), free(s->tables[copy]), free(s->pages[copy]);
 }
 
+/// How many of the first `positions` are in blocks.
+static int64_t sealed_positions(const problem *p, int64_t positions) {
+    return apus_is_kivi(p->type) ? positions / p->residual * p->residual : positions;
+}
+
 static char *page_of(const problem *p, const sequence *s, int copy, int64_t position) {
     return s->pages[copy] + position / APUS_KV_PAGE * apus_kv_page_bytes(p->kv_heads, p->dimension);
 }
@@ -67,7 +73,7 @@ static void append(const problem *p, const sequence *s, int copy, const apus_att
     }
     apus_kv_append_args args = {s->keys, s->values, width, width, p->kv_heads, p->dimension, numbers, blocks, 0};
     kernels->append[p->type](&args, 0, positions, scratch);
-    for (int64_t first = 0; apus_is_kivi(p->type) && first + APUS_KV_PAGE <= positions; first += APUS_KV_PAGE) {
+    for (int64_t first = 0; apus_is_kivi(p->type) && first < sealed_positions(p, positions); first += APUS_KV_PAGE) {
         const void *page = page_of(p, s, copy, first);
         void *block = (void *)(uintptr_t)s->tables[copy][first / 64];
         apus_kv_seal_args seal = {&page, &block, &first, p->kv_heads, p->dimension, 0};
@@ -76,16 +82,16 @@ static void append(const problem *p, const sequence *s, int copy, const apus_att
     free(numbers), free(blocks);
 }
 
-int64_t cut_slice(apus_kv_type type, apus_attention_slice whole, int64_t stride, const char *pages, int64_t page_bytes,
-                  apus_attention_slice *slices) {
+int64_t cut_slice(apus_kv_type type, int64_t residual, apus_attention_slice whole, int64_t stride, const char *pages,
+                  int64_t page_bytes, apus_attention_slice *slices) {
     int64_t count = 0, end = whole.position + whole.rows;
     whole.sealed = INT64_MAX;
     if (!apus_is_kivi(type)) return slices[0] = whole, 1;
     while (whole.position < end) {
-        int64_t page = whole.position / APUS_KV_PAGE, page_end = (page + 1) * APUS_KV_PAGE;
-        whole.rows = (page_end < end ? page_end : end) - whole.position;
-        whole.sealed = page * APUS_KV_PAGE;
-        whole.page = pages + page * page_bytes;
+        int64_t sealed = whole.position / residual * residual, next = sealed + residual;
+        whole.rows = (next < end ? next : end) - whole.position;
+        whole.sealed = sealed;
+        whole.pages = pages + sealed / APUS_KV_PAGE * page_bytes;
         slices[count++] = whole;
         whole.query += whole.rows * stride, whole.output += whole.rows * stride, whole.position += whole.rows;
     }
@@ -100,7 +106,7 @@ static void attend(const problem *p, int copy, const apus_attention_kernels *ker
         const sequence *s = &p->sequences[i];
         apus_attention_slice whole = {s->query, output + rows * stride, s->rows, s->position, s->tables[copy], 0, 0, NULL};
         int64_t page_bytes = apus_kv_page_bytes(p->kv_heads, p->dimension);
-        count += cut_slice(p->type, whole, stride, s->pages[copy], page_bytes, slices + count);
+        count += cut_slice(p->type, p->residual, whole, stride, s->pages[copy], page_bytes, slices + count);
         rows += s->rows;
         longest = s->position + s->rows > longest ? s->position + s->rows : longest;
     }
@@ -166,7 +172,7 @@ static double reference_error(const problem *p, const float *output) {
                 int64_t last = s->position + r, first = p->window && last >= p->window ? last - p->window + 1 : 0;
                 int64_t at = head / group * p->dimension;
                 double max = -INFINITY, sum = 0;
-                int64_t sealed = apus_is_kivi(p->type) ? last / APUS_KV_PAGE * APUS_KV_PAGE : 0;
+                int64_t sealed = apus_is_kivi(p->type) ? sealed_positions(p, last) : 0;
                 for (int64_t j = first; j <= last; j++) {
                     double dot = 0;
                     for (int64_t d = 0; d < p->dimension; d++) {
@@ -212,7 +218,8 @@ static void check(problem p, int mode) {
         const apus_attention_kernels *kernels = &apus_kernels_for_tier((apus_tier)t)->attention;
         for (int64_t i = 0; i < p.count; i++) {
             const sequence *s = &p.sequences[i];
-            int64_t bytes = (s->position + s->rows) / 64 * apus_kv_block_bytes(p.type, p.kv_heads, p.dimension);
+            int64_t positions = sealed_positions(&p, s->position + s->rows);
+            int64_t bytes = positions / 64 * apus_kv_block_bytes(p.type, p.kv_heads, p.dimension);
             append(&p, s, t > 0, kernels);
             // Full blocks hold no garbage: their bytes must be equal.
             expect(t == 0 || memcmp(s->blocks[0], s->blocks[1], (size_t)bytes) == 0, "append", tier_name((apus_tier)t));
@@ -235,7 +242,8 @@ static void check_shape(apus_kv_type type, int64_t query_heads, int64_t kv_heads
         {0, 1}, {0, 70}, {63, 1}, {64, 2}, {255, 3}, {250, 13}, {300, 40}, {511, 1}, {600, 7},
     };
     int64_t count = sizeof shapes / sizeof *shapes;
-    problem p = {type, query_heads, kv_heads, dimension, window, 1 + random_below(&numbers, 3), {{0}}};
+    problem p = {type, query_heads, kv_heads, dimension, window, 1 + random_below(&numbers, 3),
+        APUS_KV_PAGE << random_below(&numbers, 3), {{0}}};
     for (int64_t i = 0; i < p.count; i++) {
         int64_t shape = random_below(&numbers, count);
         p.sequences[i] = make_sequence(&p, shapes[shape][0], shapes[shape][1], (float_style)mode);
@@ -254,7 +262,7 @@ void hash_attention(const apus_attention_kernels *kernels) {
     numbers = (generator){0x9e3779b97f4a7c15};
     for (int type = 0; type < 4; type++) {
         for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++) {
-            problem p = {(apus_kv_type)type, 6, 2, dimensions[i], i % 2 ? 100 : 0, 2, {{0}}};
+            problem p = {(apus_kv_type)type, 6, 2, dimensions[i], i % 2 ? 100 : 0, 2, APUS_KV_PAGE << i % 3, {{0}}};
             p.sequences[0] = make_sequence(&p, 301, 21, FLOATS_PLAIN);
             p.sequences[1] = make_sequence(&p, 600, 1, i % 3 == 2 ? FLOATS_EDGES : FLOATS_WIDE);
             int64_t width = p.query_heads * p.dimension;

@@ -88,7 +88,7 @@ static void attend_step(bench_shape s, bench_cache c, const apus_attention_kerne
             int64_t at = (i * step.rows + row) * stride, rows = step.rows - row < step.cut ? step.rows - row : step.cut;
             apus_attention_slice whole = {query + at, output + at, rows, step.positions - step.rows + row,
                 c.table + i * blocks_of(step) / step.sequences, layer * c.layer_bytes, 0, NULL};
-            count += cut_slice(s.type, whole, stride, c.page, 0, slices + count);
+            count += cut_slice(s.type, APUS_KV_PAGE, whole, stride, c.page, 0, slices + count);
         }
     }
     apus_attention_args args = {slices, count, stride, stride, s.query_heads, s.kv_heads, s.dimension,

@@ -33,10 +33,10 @@ apus_tier tier_named(const char *name);
 const char *type_name(int32_t type);
 const char *kv_type_name(int32_t type);
 
-/// A slice as the kernels of a type want it: whole, or, with exact pages `page_bytes` apart, a slice for each page its rows
-/// lie in. Returns how many.
-int64_t cut_slice(apus_kv_type type, apus_attention_slice whole, int64_t stride, const char *pages, int64_t page_bytes,
-                  apus_attention_slice *slices);
+/// A slice as the kernels of a type want it: whole, or, with exact pages `page_bytes` apart, a slice for each `residual`
+/// positions its rows lie in. Returns how many.
+int64_t cut_slice(apus_kv_type type, int64_t residual, apus_attention_slice whole, int64_t stride, const char *pages,
+                  int64_t page_bytes, apus_attention_slice *slices);
 
 /// Quantized file rows of one type.
 typedef enum weight_style {

@@ -32,7 +32,7 @@ package struct BlockFile: Sendable {
         start.append(littleEndian: KVBlockMemory.numbersVersion)
         for word in fingerprint.words { start.append(littleEndian: word) }
         start.append(littleEndian: UInt32(type == .f16 ? 0 : 1))
-        for size in [shape.layerCount, shape.headCount, shape.headDimension, KVShape.blockLength] {
+        for size in [shape.layerCount, shape.headCount, shape.headDimension, type.blockLength] {
             start.append(littleEndian: UInt32(size))
         }
         self.start = start

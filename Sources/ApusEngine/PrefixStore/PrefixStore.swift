@@ -22,6 +22,7 @@ package final class PrefixStore: BlockArchive, Sendable {
     private let modelFolder: PrivateFolder
     private let folderName: String
     private let file: BlockFile
+    private let blockLength: Int
     private let memory: KVBlockMemory
     private let maximumSavingCount: Int
     private let reader = DispatchQueue(label: "apus.restore", qos: .userInitiated)
@@ -56,6 +57,7 @@ package final class PrefixStore: BlockArchive, Sendable {
         folderName = fingerprint.text
         modelFolder = try PrivateFolder(folderName, in: folder.folder, creates: true)
         file = BlockFile(fingerprint: fingerprint, shape: shape, type: type)
+        blockLength = type.blockLength
         self.memory = memory
         maximumSavingCount = min(64, max(1, memory.blockCount / 4))
         let largest = file.byteCount(tokenCount: contextLength)
@@ -166,7 +168,7 @@ package final class PrefixStore: BlockArchive, Sendable {
 
     private func read(_ order: RestoreOrder, number: Int) -> Bool {
         let name = order.names[number]
-        let end = order.start + (number + 1) * KVShape.blockLength
+        let end = order.start + (number + 1) * blockLength
         let fileName = Self.fileName(of: name)
         do {
             let tokens = order.tokens[..<end]

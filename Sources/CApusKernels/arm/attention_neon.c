@@ -434,9 +434,9 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
                     block_kivi(args, &unit, t, k, type, block);
                 }
             }
-            if (apus_is_kivi(type) && kivi_sees_page(&unit, span)) {
-                const uint16_t *page = kivi_page(args, &unit);
-                block_f16(args, &unit, t, page, APUS_KV_PAGE, apus_page_keys(unit.slice));
+            for (int64_t i = 0; apus_is_kivi(type) && i < kivi_pages(&unit, span); i++) {
+                const uint16_t *page = kivi_page(args, &unit, i);
+                block_f16(args, &unit, t, page, APUS_KV_PAGE, apus_page_keys(unit.slice, i));
             }
             close_span(args, &unit, t, span);
         }

@@ -16,8 +16,8 @@ typedef enum apus_kv_type {
     APUS_KV_KIVI4 = 3,  ///< the same with four bits
 } apus_kv_type;
 
-/// Positions of an exact page: what the KIVI types keep as half floats until it is full and quantized together, the
-/// paper's residual length R and group size G.
+/// Positions of an exact page, the paper's group size G. The KIVI types keep the newest up to R positions, one, two or four
+/// pages of them, as half floats until all are full and quantized together.
 #define APUS_KV_PAGE 32
 
 /// Bytes of one block of one layer: keys and values of all KV heads at 64 positions. A multiple of 64.
@@ -56,7 +56,7 @@ typedef struct apus_attention_slice {
     const void *_Nonnull const *_Nonnull blocks;  ///< this sequence's blocks in order of position
     int64_t block_offset;          ///< bytes from a block pointer to this layer's part
     int64_t sealed;                ///< keys from here on are not in `blocks`; INT64_MAX: all are
-    const void *_Nullable page;    ///< the exact page of keys from `sealed` on; all rows lie in it
+    const void *_Nullable pages;   ///< the exact pages of keys from `sealed` on, in order; all rows lie in them
 } apus_attention_slice;
 
 typedef struct apus_attention_args {

@@ -233,9 +233,10 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
                     if (range.begin == range.end) continue;
                     merge_into(&span_state, block_state.max, block_state.sum, block_state.out, dimension);
                 }
-                if (apus_is_kivi(type) && kivi_sees_page(&unit, span)) {
-                    apus_key_range range = apus_visible_keys(position, args->window, apus_page_keys(unit.slice));
-                    block_f16(&q, kivi_page(args, &unit), APUS_KV_PAGE, dimension, range, &block_state);
+                for (int64_t page = 0; apus_is_kivi(type) && page < kivi_pages(&unit, span); page++) {
+                    apus_key_range range = apus_visible_keys(position, args->window, apus_page_keys(unit.slice, page));
+                    if (range.begin == range.end) continue;
+                    block_f16(&q, kivi_page(args, &unit, page), APUS_KV_PAGE, dimension, range, &block_state);
                     merge_into(&span_state, block_state.max, block_state.sum, block_state.out, dimension);
                     contributes = 1;
                 }

@@ -186,9 +186,9 @@ static void block_f16(const apus_attention_args *args, const apus_attend_unit *u
     }
 }
 
-void apus_attend_page_avx512(const apus_attention_args *args, const apus_attend_unit *unit, tile t) {
-    const uint16_t *page = kivi_page(args, unit);
-    block_f16(args, unit, t, page, APUS_KV_PAGE, apus_page_keys(unit->slice), (const char *)page);
+void apus_attend_page_avx512(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t index) {
+    const uint16_t *page = kivi_page(args, unit, index);
+    block_f16(args, unit, t, page, APUS_KV_PAGE, apus_page_keys(unit->slice, index), (const char *)page);
 }
 
 static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *scratch) {

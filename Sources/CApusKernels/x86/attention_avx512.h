@@ -7,7 +7,7 @@
 #pragma STDC FP_CONTRACT OFF
 
 /// The keys of a slice's exact page, merged into the span of all rows of a unit: floats, so one function for all tiers.
-void apus_attend_page_avx512(const apus_attention_args *args, const apus_attend_unit *unit, tile t);
+void apus_attend_page_avx512(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t index);
 
 APUS_INLINE void widen_halves(const uint16_t *halves, float *floats, int64_t count) {
     for (int64_t i = 0; i < count; i += 16) {

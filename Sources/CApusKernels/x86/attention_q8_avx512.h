@@ -303,7 +303,9 @@ APUS_INLINE void attend_integers(const void *pointer, int64_t begin, int64_t end
                     block_kivi(args, &unit, t, k, type, block, following);
                 }
             }
-            if (apus_is_kivi(type) && kivi_sees_page(&unit, span)) apus_attend_page_avx512(args, &unit, t);
+            for (int64_t page = 0; apus_is_kivi(type) && page < kivi_pages(&unit, span); page++) {
+                apus_attend_page_avx512(args, &unit, t, page);
+            }
             close_span(args, &unit, t, span);
         }
         close_unit(args, &unit, t);
