@@ -143,7 +143,8 @@ package final class KVBlocks {
                 rowCapacity: rowCapacity
             )
         sliceCapacity = rowCapacity
-        slicePartCapacity = (blockCount + rowCapacity) * (type.blockLength / Self.partLength)
+        // Sequences may share blocks: every row's may be all of them.
+        slicePartCapacity = rowCapacity * blockCount * (type.blockLength / Self.partLength)
         let partialBytes = Int(
             apus_attention_partial_bytes(
                 Int64(rowCapacity),

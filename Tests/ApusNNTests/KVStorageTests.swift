@@ -44,6 +44,26 @@ import Testing
         #expect(bytes(65) - bytes(1) <= more + more / 64)
     }
 
+    /// Sequences that begin alike name more blocks together than there are.
+    @Test func sequencesMayShareMostBlocks() throws {
+        let storage = try BlockKVStorage(
+            shape: KVShape(layerCount: 1, headCount: 1, headDimension: 8),
+            type: .f16,
+            blockCount: 20 + 32,
+            rowCapacity: 32,
+            sequenceCapacity: 32,
+            queryHeadCount: 1,
+            compute: Compute(threadCount: 1)
+        )
+        var plan = StepPlan(rowCapacity: 32, sliceCapacity: 32, blockCapacity: 32 * 21)
+        for sequence in 0..<32 {
+            let blocks = Array(0..<20) + [Int32(20 + sequence)]
+            plan.append(tokens: [0], position: 20 * 64, logitsCount: 1, blocks: blocks, slot: sequence)
+        }
+        storage.beginStep(plan)
+        #expect(plan.blocks.count > storage.blockCount + 32)
+    }
+
     @Test(arguments: KernelTier.available, KVType.allCases)
     func attentionIsThatOfTheFormula(tier: KernelTier, type: KVType) throws {
         let compute = try Compute(tier: tier, threadCount: 2)
