@@ -60,8 +60,9 @@ import Testing
         try Self.expectSameBits(model.source(), .q4_1, .blocks(type))
     }
 
-    /// Nothing is quantized before R positions are there: two bits and four have the same bits till then, and not after. The
-    /// first page has those of half floats, too; where there are more, sums are cut after 32 positions instead of 64.
+    /// Nothing is quantized before R positions are there: two bits and four have the same bits till then, and not after.
+    ///
+    /// The first page has those of half floats, too; where there are more, sums are cut after 32 positions instead of 64.
     @Test(arguments: [
         (KVType.kivi2, KVType.kivi4), (.kivi2Residual64, .kivi4Residual64), (.kivi2Residual128, .kivi4Residual128),
     ])
