@@ -141,6 +141,7 @@ package final class GPTQ {
     private func replace(_ matrix: PackedMatrix, by bytes: [UInt8]) throws {
         guard let item = items[matrix.name] else { return }
         let arena = try Arena(name: "weights", byteCount: matrix.multiplyAddCount * MemoryLayout<Float>.stride)
+        defer { withExtendedLifetime(arena) {} }
         let rows = arena.allocateRows(matrix.outputCount, width: matrix.inputCount)
         rows.decode(bytes, as: item.type)
         matrix.replace(with: rows, order: item.tensor.sourceRow)

@@ -20,7 +20,8 @@ final class LayerwiseRun {
         self.model = model
         self.texts = texts
         let longest = texts.map(\.count).max() ?? 0
-        let blockCount = (longest + KVShape.blockLength - 1) / KVShape.blockLength
+        let blockLength = KVType.f16.blockLength
+        let blockCount = (longest + blockLength - 1) / blockLength
         let storage = try BlockKVStorage(
             shape: model.shape.keyValues,
             type: .f16,

@@ -110,6 +110,7 @@ struct MatrixRounding {
         guard let solver, let topCode = ElementCodec.topCode(of: type) else { return (bytes, 0, 0) }
         let size = Arena.roundedUp(rowCount * width * MemoryLayout<Float>.stride)
         let arena = try Arena(name: "rows", byteCount: 4 * size)
+        defer { withExtendedLifetime(arena) {} }
         let places = (0..<4).map { _ in arena.allocateRows(rowCount, width: width) }
         let (exact, near, steps, origins) = (places[0], places[1], places[2], places[3])
         exact.decode(floats, as: .f32)
