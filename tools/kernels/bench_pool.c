@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernels.h"
 
@@ -72,11 +73,26 @@ void run_units(apus_range_kernel kernel, const void *args, int64_t units, int64_
     for (int64_t spins = 0; atomic_load(&pool.running) > 0;) { spin(&spins); }
 }
 
+/// Each thread keeps to a core of its own: beside other programs two of them would share one.
+static void pin(pthread_t thread, int index) {
+    cpu_set_t allowed, one;
+    CPU_ZERO(&one);
+    sched_getaffinity(getpid(), sizeof allowed, &allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || index-- > 0) { continue; }
+        CPU_SET(cpu, &one);
+        pthread_setaffinity_np(thread, sizeof one, &one);
+        return;
+    }
+}
+
 void start_bench_pool(void) {
+    pool.threads[0] = pthread_self();
     for (int i = 0; i < BENCH_THREADS; i++) {
         pool.scratch[i] = allocate(BENCH_SCRATCH_BYTES);
         if (i > 0) { pthread_create(&pool.threads[i], NULL, worker, (void *)(intptr_t)i); }
     }
+    for (int i = BENCH_THREADS - 1; i >= 0; i--) { pin(pool.threads[i], i); }  // the caller's set is read until the end
 }
 
 #define READ_PART ((int64_t)128 << 10)
