@@ -35,7 +35,7 @@ struct QuantizeCommand: AsyncParsableCommand {
               apus quantize model.F16.gguf model.Q4_K_M.gguf --type q4_k_m
               apus quantize model.F16.gguf small.gguf --type q4_k_m --measure wikitext2-valid.txt --chunks 20
               apus quantize model.F16.gguf small.gguf --type q3_k_m --imatrix model.imatrix.gguf
-              apus quantize model.F16.gguf small.gguf --type q3_k_s --method gptq --calibration wikitext2-valid.txt
+              apus quantize model.F16.gguf small.gguf --type q3_k_s --method gptq --calibration text.txt
               apus quantize model.F16.gguf mine.gguf --type q4_0 --tensor 'blk.*.ffn_down.weight=q6_k'
             """
     )
