@@ -32,7 +32,10 @@ public struct Vector: @unchecked Sendable {
 /// Decodes and encodes elements of files: the definition of each quant format, the same on every tier.
 public enum ElementCodec {
     /// The floats of `bytes`.
-    /// - Parameter rowLength: elements of a row; nil if the bytes are one row.
+    /// - Parameters:
+    ///   - bytes: a whole number of rows.
+    ///   - type: how they are stored.
+    ///   - rowLength: elements of a row; nil if the bytes are one row.
     /// - Throws: `ApusError` (`malformedFile`) if the bytes are not a whole number of blocks, or of rows.
     public static func decode(_ bytes: FileBytes, as type: ElementType, rowLength: Int? = nil) throws -> [Float] {
         let rowByteCount = try rowLength.map { try Self.rowByteCount(type, $0) } ?? bytes.count
@@ -56,6 +59,7 @@ public enum ElementCodec {
     ///
     /// - Parameters:
     ///   - values: a whole number of rows, and each a whole number of blocks.
+    ///   - type: what they become.
     ///   - rowLength: elements of a row; nil if the values are one row.
     public static func encode(_ values: [Float], as type: ElementType, rowLength: Int? = nil) throws -> [UInt8] {
         let width = rowLength ?? values.count

@@ -238,7 +238,7 @@ void check_linear(void) {
 static uint64_t hash_rows(const apus_kernels *table, int index, int64_t rows, weight_style style, uint64_t hash) {
     const int64_t inputs = 768, outputs = 75;
     const apus_format *format = &table->linear.formats[index];
-    generator random = {0x1234567 + (uint64_t)(format->type * 1000 + rows)};
+    generator random = {0x1234567 + (uint64_t)format->type * 1000 + (uint64_t)rows};
     uint8_t *weights = make_weights(&random, format->type, outputs, inputs, style);
     uint8_t *tiles = pack_matrix(format, weights, outputs, inputs);
     float *input = allocate(rows * inputs * 4), *output = allocate(rows * outputs * 4);

@@ -300,8 +300,11 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
             float scale = q.scales[(row + r) * groups + group];
             UNROLL for (int v = 0; v < 4; v++) {
                 float *scores = p->weights[r] + 16 * first + 4 * v;
-                const float *key_scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v;
-                float32x4_t both = kind == PANEL_KIVI ? vdupq_n_f32(scale) : vmulq_n_f32(vld1q_f32(key_scales), scale);
+                float32x4_t both = vdupq_n_f32(scale);
+                if (kind != PANEL_KIVI) {
+                    const float *key_scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first + 4 * v;
+                    both = vmulq_n_f32(vld1q_f32(key_scales), scale);
+                }
                 float32x4_t start = vdupq_n_f32(kind == PANEL_KIVI ? q.biases[row + r] : 0);
                 float32x4_t before = group == 0 ? start : vld1q_f32(scores);
                 vst1q_f32(scores, vfmaq_f32(before, dot_result(dots[r][v]), both));

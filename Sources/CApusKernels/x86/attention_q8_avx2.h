@@ -71,8 +71,11 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
                 float *scores = p->weights[r] + 16 * first + 8 * v;
                 __m256 start = kind == PANEL_KIVI ? _mm256_set1_ps(q.biases[row + r]) : _mm256_setzero_ps();
                 __m256 before = group == 0 ? start : _mm256_load_ps(scores);
-                const float *key_scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first + 8 * v;
-                __m256 both = kind == PANEL_KIVI ? scale : _mm256_mul_ps(scale, _mm256_load_ps(key_scales));
+                __m256 both = scale;
+                if (kind != PANEL_KIVI) {
+                    const float *key_scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first + 8 * v;
+                    both = _mm256_mul_ps(scale, _mm256_load_ps(key_scales));
+                }
                 _mm256_store_ps(scores, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][v]), both, before));
             }
         }

@@ -38,10 +38,10 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
                 dots[r][1] = kind == PANEL_KIVI ? dot_small(dots[r][1], b, codes) : dot_offset(dots[r][1], b, codes);
             }
         }
-        const float *scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first;
         UNROLL for (int r = 0; r < rows; r++) {
             __m512 scale = _mm512_set1_ps(q.scales[(row + r) * groups + group]), a = scale, b = scale;
             if (kind != PANEL_KIVI) {
+                const float *scales = from->key_scales + group * APUS_KV_BLOCK + 16 * first;
                 a = _mm512_mul_ps(scale, _mm512_load_ps(scales));
                 b = _mm512_mul_ps(scale, _mm512_load_ps(scales + 16));
             }
