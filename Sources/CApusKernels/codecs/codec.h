@@ -65,6 +65,16 @@ static inline uint32_t apus_fifth_bits(const uint8_t codes[32]) {
     return bits;
 }
 
+/// The grid of a Q4_K or Q5_K super-block.
+static inline void apus_k_grid(uint16_t d, uint16_t dmin, const uint8_t packed[12], float *steps, float *origins) {
+    uint8_t scales[8], minima[8];
+    apus_unpack_k_scales(packed, scales, minima);
+    for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
+        steps[i] = apus_half_to_float(d) * (float)scales[i / 32];
+        origins[i] = -(apus_half_to_float(dmin) * (float)minima[i / 32]);
+    }
+}
+
 /// 1 / value, or 0 where that would not be a number to multiply with.
 static inline float apus_inverse(float value) {
     return value == 0 ? 0 : 1 / value;

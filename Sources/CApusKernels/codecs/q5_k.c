@@ -23,14 +23,7 @@ static void decode(const void *blocks, float *output, int64_t count) {
 static void grid(const void *blocks, float *steps, float *origins, int64_t count) {
     const apus_q5_k_block *block = blocks;
     for (int64_t at = 0; at < count; at += APUS_SUPER_BLOCK, block++) {
-        float d = apus_half_to_float(block->d);
-        float dmin = apus_half_to_float(block->dmin);
-        uint8_t scales[8], minima[8];
-        apus_unpack_k_scales(block->scales, scales, minima);
-        for (int i = 0; i < APUS_SUPER_BLOCK; i++) {
-            steps[at + i] = d * (float)scales[i / 32];
-            origins[at + i] = -(dmin * (float)minima[i / 32]);
-        }
+        apus_k_grid(block->d, block->dmin, block->scales, steps + at, origins + at);
     }
 }
 
