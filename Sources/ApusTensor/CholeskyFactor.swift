@@ -64,27 +64,25 @@ package final class CholeskyFactor {
     private func factor(_ block: Range<Int>) -> Bool {
         let size = upper.rowCount
         let below = update[block.lowerBound..<size].columns(0..<block.count)
+        // Nothing is done before the first block, and the arena's zeros are its update.
         if block.lowerBound > 0 {
             let done = upper[block.lowerBound..<size].columns(0..<block.lowerBound)
             product(done, done[0..<block.count], into: below)
         }
-        let hasUpdate = block.lowerBound > 0
-        for row in block { subtract(below, from: row, block, hasUpdate) }
+        for row in block { subtract(below, from: row, block) }
         guard factorDiagonal(block) else { return false }
         let work = Substitution(
             lower: upper,
             update: update,
             first: block.lowerBound,
-            count: block.count,
-            hasUpdate: hasUpdate
+            count: block.count
         )
         let unitCount = (size - block.upperBound + Substitution.unitLength - 1) / Substitution.unitLength
         compute.pool.run(substituteRows, work, count: unitCount, split: .claims(grain: 1))
         return true
     }
 
-    private func subtract(_ update: FloatRows, from row: Int, _ block: Range<Int>, _ hasUpdate: Bool) {
-        guard hasUpdate else { return }
+    private func subtract(_ update: FloatRows, from row: Int, _ block: Range<Int>) {
         let target = upper.base + row * upper.stride + block.lowerBound
         let source = update.base + (row - block.lowerBound) * update.stride
         for column in 0...row - block.lowerBound { target[column] -= source[column] }
@@ -127,16 +125,13 @@ private struct Substitution: BitwiseCopyable {
     let update: FloatRows
     let first: Int
     let count: Int
-    let hasUpdate: Bool
 
     static let unitLength = 16
 
     func solve(_ row: Int) {
         let target = lower.base + row * lower.stride + first
-        if hasUpdate {
-            let source = update.base + row * update.stride
-            for column in 0..<count { target[column] -= source[column] }
-        }
+        let source = update.base + row * update.stride
+        for column in 0..<count { target[column] -= source[column] }
         for column in 0..<count {
             let factors = lower.base + (first + column) * lower.stride + first
             var sum = target[column]
