@@ -128,6 +128,7 @@ const apus_kernels *apus_kernels_for_tier(apus_tier tier) {
 apus_tier apus_best_tier(void) {
     pthread_once(&filled, fill_tables);
     int best = TIER_COUNT - 1;
-    while (!runs[best]) { best--; }
+    // Tiles gain a fifth at best and lose with others at work on the machine (docs/kernels.md): only for who asks.
+    while (!runs[best] || best == APUS_TIER_AMX) { best--; }
     return (apus_tier)best;
 }
