@@ -57,7 +57,7 @@ package final class FloatProduct {
                 bias: nil,
                 accumulates: accumulates ? 1 : 0
             )
-            compute.pool.run(format.matmul, arguments, count: tileCount, split: .claims(grain: 1))
+            compute.pool.run(format.matmul, arguments, count: tileCount, split: .claims(grain: 4))
         }
     }
 }

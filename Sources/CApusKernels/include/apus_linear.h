@@ -31,6 +31,19 @@ typedef struct apus_matmul_args {
     int32_t accumulates;           ///< 1: output = output + result (a residual), 0: output = result
 } apus_matmul_args;
 
+/// Columns of floats as both sides of a product: the columns are the outputs of F32 tiles and the rows of panels, the rows
+/// their inputs. Units are runs of APUS_COLUMN_RUN columns.
+typedef struct apus_columns_args {
+    const float *_Nonnull rows;
+    int64_t stride;           ///< floats from row to row
+    int64_t count;            ///< rows
+    int64_t columns;
+    float *_Nonnull tiles;    ///< of whole tiles; missing columns become zeros
+    float *_Nonnull panels;   ///< apus_activation_bytes(APUS_ACTIVATION_F32, columns, count)
+} apus_columns_args;
+
+#define APUS_COLUMN_RUN 96  ///< whole tiles and whole panels
+
 /// How one element type is packed and multiplied.
 typedef struct apus_format {
     int32_t type;             ///< GGUF type number
@@ -54,6 +67,9 @@ typedef struct apus_linear_kernels {
 
 /// What quantizing a row leaves of it: x minus scale times code, `count` a multiple of 32. The same on every tier.
 void apus_quantization_rest(const float *_Nonnull x, int64_t count, float *_Nonnull rest);
+
+/// Packs columns. The same on every tier.
+void apus_pack_columns(const void *_Nonnull args, int64_t begin, int64_t end, void *_Nonnull scratch);
 
 /// Rows in a panel of prepared activations.
 int64_t apus_panel_rows(apus_activation activation);

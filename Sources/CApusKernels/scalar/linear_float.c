@@ -67,6 +67,31 @@ static void prepare_f32(const void *pointer, int64_t begin, int64_t end, void *s
     }
 }
 
+/// Columns from `first` on, `width` in a line, to lines `spacing` floats apart.
+INLINE void copy_columns(const apus_columns_args *args, int64_t first, int64_t width, float *target, int64_t spacing) {
+    for (int64_t row = 0; row < args->count; row++) {
+        memcpy(target + row * spacing, args->rows + row * args->stride + first, (size_t)width * sizeof(float));
+    }
+}
+
+void apus_pack_columns(const void *pointer, int64_t begin, int64_t end, void *scratch) {
+    (void)scratch;
+    const apus_columns_args *args = pointer;
+    int64_t limit = end * APUS_COLUMN_RUN < args->columns ? end * APUS_COLUMN_RUN : args->columns;
+    for (int64_t first = begin * APUS_COLUMN_RUN; first < limit; first += APUS_FLOAT_TILE) {
+        int64_t width = limit - first < APUS_FLOAT_TILE ? limit - first : APUS_FLOAT_TILE;
+        float *tile = args->tiles + first * args->count;
+        if (width < APUS_FLOAT_TILE) { memset(tile, 0, (size_t)(APUS_FLOAT_TILE * args->count) * sizeof(float)); }
+        copy_columns(args, first, width, tile, APUS_FLOAT_TILE);
+    }
+    for (int64_t first = begin * APUS_COLUMN_RUN; first < limit; first += APUS_FLOAT_PANEL) {
+        int64_t width = limit - first < APUS_FLOAT_PANEL ? limit - first : APUS_FLOAT_PANEL;
+        copy_columns(args, first, width, args->panels + first * args->count, width);
+    }
+}
+
+_Static_assert(APUS_COLUMN_RUN % APUS_FLOAT_TILE == 0 && APUS_COLUMN_RUN % APUS_FLOAT_PANEL == 0, "columns");
+
 // MARK: Products
 
 /// One input row times one tile.

@@ -177,12 +177,10 @@ INLINE void multiply_few(const apus_matmul_args *args, apus_float_storage storag
 
 INLINE void multiply(const apus_matmul_args *args, apus_float_storage storage, int64_t begin, int64_t end,
                      apus_float_widen widen, void *scratch) {
-    for (int64_t tile = begin; tile < end; tile++) {
-        if (args->rows <= STREAMED_ROWS) {
-            multiply_few(args, storage, tile);
-        } else {
-            apus_float_multiply_tile(args, storage, tile, ROWS, widen, multiply_block, scratch);
-        }
+    if (args->rows <= STREAMED_ROWS) {
+        for (int64_t tile = begin; tile < end; tile++) { multiply_few(args, storage, tile); }
+    } else {
+        apus_float_multiply_tiles(args, storage, begin, end, ROWS, widen, multiply_block, scratch);
     }
 }
 
