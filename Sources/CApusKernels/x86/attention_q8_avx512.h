@@ -6,7 +6,7 @@
 #include "attention_avx512.h"
 
 #define MAX_GROUPS (APUS_MAX_HEAD_DIMENSION / 32)
-#define Q8_ROWS 6
+#define Q8_ROWS 8
 
 /// What a panel reads: q8_0 whose next block somebody else prefetches, or the panel does; KIVI's form of it.
 typedef enum panel_kind { PANEL_PLAIN, PANEL_AHEAD, PANEL_KIVI } panel_kind;
@@ -58,8 +58,8 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
 /// The panel's weights times the value scales, as codes of each value group.
 typedef struct weight_codes {
     _Alignas(64) uint8_t codes[MAX_GROUPS][Q8_ROWS][APUS_KV_BLOCK];
-    _Alignas(64) float scales[MAX_GROUPS][16];
-    float rests[MAX_GROUPS][Q8_ROWS];  ///< KIVI: the minima's part
+    _Alignas(64) float scales[MAX_GROUPS][8];
+    _Alignas(64) float rests[MAX_GROUPS][16];  ///< KIVI: the minima's part
 } weight_codes;
 
 /// 64 codes from four vectors of 16, in order.
@@ -69,13 +69,27 @@ APUS_INLINE __m512i pack_codes(const __m512i codes[4]) {
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words_low, words_high));
 }
 
+/// Scale and inverse of up to eight groups, as section 2 has them, from the bits of their largest magnitudes; a NaN of either
+/// sign is above infinity. A group with one has NaN for a scale, and 0 for an inverse, as a group of zeros has.
+typedef struct group_scales {
+    __m256 scale, inverse;
+} group_scales;
+
+APUS_INLINE group_scales scales_of(__m512 largest_bits) {
+    const __m256i least = _mm256_set1_epi32(0x0d800000), infinity = _mm256_set1_epi32(0x7f800000);  // 2^-100
+    const __m256 limit = _mm256_set1_ps(127.0f);
+    __m256 largest = _mm512_castps512_ps256(largest_bits);
+    __mmask8 finite = _mm256_cmplt_epu32_mask(_mm256_castps_si256(largest), infinity);
+    __mmask8 usable = finite & _mm256_cmpge_epu32_mask(_mm256_castps_si256(largest), least);
+    __m256 scale = _mm256_maskz_div_ps(usable, largest, limit);
+    return (group_scales){_mm256_mask_mov_ps(_mm256_set1_ps(NAN), finite, scale), _mm256_maskz_div_ps(usable, limit, largest)};
+}
+
 /// The rows' weights times the scales of one group's values as codes, as section 2 quantizes a group of 64. Weights and
-/// scales are not negative, so the bits of a product compare as unsigned integers; a NaN of either sign is above
-/// infinity. A group with one has NaN for a scale, whatever the codes.
+/// scales are not negative, so the bits of a product compare as unsigned integers.
 APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int rows, weight_codes *w) {
-    const __m512i least = _mm512_set1_epi32(0x0d800000), infinity = _mm512_set1_epi32(0x7f800000);  // 2^-100
-    __m512 scaled[Q8_ROWS][4], most[Q8_ROWS], limit = _mm512_set1_ps(127.0f);
-    _Alignas(64) float factors[16];
+    __m512 scaled[Q8_ROWS][4], most[Q8_ROWS];
+    _Alignas(32) float factors[8];
     UNROLL for (int r = 0; r < rows; r++) {
         uint64_t mask = range_mask(p->ranges[r]);
         UNROLL for (int t = 0; t < 4; t++) {
@@ -85,12 +99,9 @@ APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t
         most[r] = fold(fold(scaled[r][0], scaled[r][1], FOLD_MAX_BITS), fold(scaled[r][2], scaled[r][3], FOLD_MAX_BITS),
                        FOLD_MAX_BITS);
     }
-    __m512 largest = fold_rows(most, rows, FOLD_MAX_BITS);
-    __mmask16 finite = _mm512_cmplt_epu32_mask(_mm512_castps_si512(largest), infinity);
-    __mmask16 usable = finite & _mm512_cmpge_epu32_mask(_mm512_castps_si512(largest), least);
-    _mm512_store_ps(factors, _mm512_maskz_div_ps(usable, limit, largest));
-    __m512 scales = _mm512_maskz_div_ps(usable, largest, limit);
-    _mm512_store_ps(w->scales[group], _mm512_mask_mov_ps(_mm512_set1_ps(NAN), finite, scales));
+    group_scales scales = scales_of(fold_eight(most, rows, FOLD_MAX_BITS));
+    _mm256_store_ps(factors, scales.inverse);
+    _mm256_store_ps(w->scales[group], scales.scale);
     UNROLL for (int r = 0; r < rows; r++) {
         __m512i codes[4];
         UNROLL for (int t = 0; t < 4; t++) {
@@ -100,13 +111,15 @@ APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t
     }
 }
 
-/// KIVI: what the minima of a group of values add to a row.
-APUS_INLINE float weighted_minima(const float *weights, const float *minima) {
-    __m512 lanes = _mm512_setzero_ps();
+/// KIVI: what the minima of a group of values add to each row.
+APUS_INLINE void weigh_minima(const panel *p, const float *minima, int rows, float *rests) {
+    __m512 lanes[Q8_ROWS];
+    UNROLL for (int r = 0; r < rows; r++) lanes[r] = _mm512_setzero_ps();
     UNROLL for (int j = 0; j < APUS_KV_BLOCK; j += 16) {
-        lanes = _mm512_fmadd_ps(_mm512_load_ps(weights + j), _mm512_load_ps(minima + j), lanes);
+        __m512 minimum = _mm512_load_ps(minima + j);
+        UNROLL for (int r = 0; r < rows; r++) lanes[r] = _mm512_fmadd_ps(_mm512_load_ps(p->weights[r] + j), minimum, lanes[r]);
     }
-    return apus_tree_avx512(lanes);
+    _mm512_store_ps(rests, fold_rows(lanes, rows, FOLD_SUM));
 }
 
 /// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
@@ -158,9 +171,7 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
         if (kind == PANEL_AHEAD) prefetch_some(&values, 16);
         quantize_weights(p, from, group, rows, &w);
-        UNROLL for (int r = 0; r < rows && kind == PANEL_KIVI; r++) {
-            w.rests[group][r] = weighted_minima(p->weights[r], from->value_minima + group * APUS_KV_BLOCK);
-        }
+        if (kind == PANEL_KIVI) weigh_minima(p, from->value_minima + group * APUS_KV_BLOCK, rows, w.rests[group]);
     }
     merge_panel(p, sums, t.span, row);
     for (int r = 0; r < rows; r++) {
@@ -186,18 +197,24 @@ PANEL_Q8(3, PANEL_PLAIN)
 PANEL_Q8(4, PANEL_PLAIN)
 PANEL_Q8(5, PANEL_PLAIN)
 PANEL_Q8(6, PANEL_PLAIN)
+PANEL_Q8(7, PANEL_PLAIN)
+PANEL_Q8(8, PANEL_PLAIN)
 PANEL_Q8(1, PANEL_AHEAD)
 PANEL_Q8(2, PANEL_AHEAD)
 PANEL_Q8(3, PANEL_AHEAD)
 PANEL_Q8(4, PANEL_AHEAD)
 PANEL_Q8(5, PANEL_AHEAD)
 PANEL_Q8(6, PANEL_AHEAD)
+PANEL_Q8(7, PANEL_AHEAD)
+PANEL_Q8(8, PANEL_AHEAD)
 PANEL_Q8(1, PANEL_KIVI)
 PANEL_Q8(2, PANEL_KIVI)
 PANEL_Q8(3, PANEL_KIVI)
 PANEL_Q8(4, PANEL_KIVI)
 PANEL_Q8(5, PANEL_KIVI)
 PANEL_Q8(6, PANEL_KIVI)
+PANEL_Q8(7, PANEL_KIVI)
+PANEL_Q8(8, PANEL_KIVI)
 
 typedef void (*panel_q8_kernel)(panel *p, tile t, const query_codes *q, int64_t row, int64_t dimension,
                                 const source_q8 *from);
@@ -205,11 +222,11 @@ typedef void (*panel_q8_kernel)(panel *p, tile t, const query_codes *q, int64_t 
 /// By panel_kind and rows.
 static const panel_q8_kernel panels_q8[3][Q8_ROWS] = {
     {panel_PANEL_PLAIN_1, panel_PANEL_PLAIN_2, panel_PANEL_PLAIN_3, panel_PANEL_PLAIN_4, panel_PANEL_PLAIN_5,
-     panel_PANEL_PLAIN_6},
+     panel_PANEL_PLAIN_6, panel_PANEL_PLAIN_7, panel_PANEL_PLAIN_8},
     {panel_PANEL_AHEAD_1, panel_PANEL_AHEAD_2, panel_PANEL_AHEAD_3, panel_PANEL_AHEAD_4, panel_PANEL_AHEAD_5,
-     panel_PANEL_AHEAD_6},
+     panel_PANEL_AHEAD_6, panel_PANEL_AHEAD_7, panel_PANEL_AHEAD_8},
     {panel_PANEL_KIVI_1, panel_PANEL_KIVI_2, panel_PANEL_KIVI_3, panel_PANEL_KIVI_4, panel_PANEL_KIVI_5,
-     panel_PANEL_KIVI_6},
+     panel_PANEL_KIVI_6, panel_PANEL_KIVI_7, panel_PANEL_KIVI_8},
 };
 
 /// All rows of a unit over one block in panels: the first of kind `first`, the others of kind `rest`.
@@ -247,27 +264,71 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     run_panels(args, unit, t, queries, &from, block, PANEL_AHEAD, PANEL_PLAIN);
 }
 
-/// KIVI: the queries of a unit for each half of the keys, products with the scales as codes and with the minima summed.
-APUS_INLINE void load_kivi_queries(tile t, kivi_tile k, int64_t rows, int64_t dimension) {
-    int64_t groups = apus_groups(dimension);
-    for (int64_t index = 0; index < 2 * rows; index++) {
-        int64_t half = index / rows, row = index % rows;
-        query_codes q = k.queries[half];
-        __m512 sum = _mm512_setzero_ps();
-        for (int64_t group = 0; group < groups; group++) {
-            int64_t first = 32 * group, count = dimension - first < 32 ? dimension - first : 32;
-            const float *query = t.query + row * dimension + first, *scales = k.channels + half * 2 * dimension + first;
-            __mmask16 a = apus_tail_avx512(count), b = count > 16 ? apus_tail_avx512(count - 16) : 0;
-            __m512 low = _mm512_maskz_loadu_ps(a, query), high = _mm512_maskz_loadu_ps(b, query + 16);
-            sum = _mm512_fmadd_ps(low, _mm512_maskz_loadu_ps(a, scales + dimension), sum);
-            sum = _mm512_fmadd_ps(high, _mm512_maskz_loadu_ps(b, scales + dimension + 16), sum);
-            int8_t last[32], *codes = q.codes + row * dimension + first;
-            q.scales[row * groups + group] = quantize_lanes(_mm512_mul_ps(low, _mm512_maskz_loadu_ps(a, scales)),
-                                                            _mm512_mul_ps(high, _mm512_maskz_loadu_ps(b, scales + 16)),
-                                                            count < 32 ? last : codes);
-            if (count < 32) memcpy(codes, last, (size_t)count);
+/// KIVI: what scores of one half of the keys begin with, the rows' queries times the minima.
+APUS_INLINE void load_kivi_biases(tile t, float *biases, const float *minima, int64_t rows, int64_t dimension) {
+    for (int64_t first = 0; first < rows; first += 8) {
+        int64_t count = rows - first < 8 ? rows - first : 8;
+        __m512 sums[8];
+        UNROLL for (int i = 0; i < 8; i++) sums[i] = _mm512_setzero_ps();
+        for (int64_t d = 0; d < dimension; d += 16) {
+            __mmask16 lanes = apus_tail_avx512(dimension - d);
+            __m512 minimum = _mm512_maskz_loadu_ps(lanes, minima + d);
+            const float *query = t.query + first * dimension + d;
+            UNROLL for (int i = 0; i < 8; i++) {
+                if (i < count) sums[i] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, query + i * dimension), minimum, sums[i]);
+            }
         }
-        q.biases[row] = apus_tree_avx512(sum);
+        __m512 folded = fold_eight(sums, 8, FOLD_SUM);
+        _mm512_mask_storeu_ps(biases + first, (__mmask16)((1 << count) - 1), folded);
+    }
+}
+
+/// KIVI: the rows' queries times the scales of one half of the keys, as codes; eight groups at a time share a fold.
+APUS_INLINE void load_kivi_codes(tile t, query_codes q, const float *scales, int64_t rows, int64_t dimension) {
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    int64_t items = rows * apus_groups(dimension), row = 0, d = 0;
+    for (int64_t first = 0; first < items; first += 8) {
+        int64_t count = items - first < 8 ? items - first : 8, targets[8];
+        __m512 low[8], high[8], most[8];
+        __mmask16 low_lanes[8], high_lanes[8];
+        _Alignas(32) float factors[8];
+        UNROLL for (int i = 0; i < 8; i++) {
+            targets[i] = row * dimension + d;
+            const float *query = t.query + targets[i];
+            low_lanes[i] = apus_tail_avx512(dimension - d);
+            high_lanes[i] = dimension - d > 16 ? apus_tail_avx512(dimension - d - 16) : 0;
+            low[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(low_lanes[i], query),
+                                   _mm512_maskz_loadu_ps(low_lanes[i], scales + d));
+            high[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(high_lanes[i], query + 16),
+                                    _mm512_maskz_loadu_ps(high_lanes[i], scales + d + 16));
+            most[i] = _mm512_castsi512_ps(
+                _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low[i]), magnitude),
+                                 _mm512_and_si512(_mm512_castps_si512(high[i]), magnitude)));
+            if (i + 1 >= count) continue;  // a batch that is not full repeats its last
+            d += 32;
+            if (d >= dimension) d = 0, row++;
+        }
+        group_scales of = scales_of(fold_eight(most, 8, FOLD_MAX_BITS));
+        _mm256_store_ps(factors, of.inverse);
+        _mm256_mask_storeu_ps(q.scales + first, (__mmask8)((1 << count) - 1), of.scale);
+        UNROLL for (int i = 0; i < 8; i++) {
+            // Without a factor all codes are 0: so is the low byte of what no number becomes.
+            __m512 factor = _mm512_set1_ps(factors[i < count ? i : count - 1]);
+            __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low[i], factor)), b = _mm512_cvtps_epi32(_mm512_mul_ps(high[i], factor));
+            _mm_mask_storeu_epi8(q.codes + targets[i], low_lanes[i], _mm512_cvtepi32_epi8(a));
+            _mm_mask_storeu_epi8(q.codes + targets[i] + 16, high_lanes[i], _mm512_cvtepi32_epi8(b));
+        }
+        d += 32;
+        if (d >= dimension) d = 0, row++;
+    }
+}
+
+/// KIVI: the queries of a unit for each half of the keys.
+APUS_INLINE void load_kivi_queries(tile t, kivi_tile k, int64_t rows, int64_t dimension) {
+    for (int64_t half = 0; half < 2; half++) {
+        const float *scales = k.channels + half * 2 * dimension;
+        load_kivi_codes(t, k.queries[half], scales, rows, dimension);
+        load_kivi_biases(t, k.queries[half].biases, scales + dimension, rows, dimension);
     }
 }
 
