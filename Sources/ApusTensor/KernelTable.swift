@@ -15,7 +15,6 @@ public enum KernelTier: String, Sendable, CaseIterable {
     case avx2
     case avx512
     case avx512vnni
-    case amx
     case neon
 
     package var rawTier: apus_tier {
@@ -24,7 +23,6 @@ public enum KernelTier: String, Sendable, CaseIterable {
         case .avx2: APUS_TIER_AVX2
         case .avx512: APUS_TIER_AVX512
         case .avx512vnni: APUS_TIER_AVX512VNNI
-        case .amx: APUS_TIER_AMX
         case .neon: APUS_TIER_NEON
         }
     }

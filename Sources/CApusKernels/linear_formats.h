@@ -41,8 +41,8 @@ PANEL_KERNELS(halves_minimum_2_bit)
         const tile_sizes sizes = {                                                                                 \
             length / APUS_GROUP, sizeof(apus_##name##_block) * APUS_TILE_ROWS * APUS_GROUP / length,               \
             sizeof(apus_##name##_tile), APUS_SCALES_##place};                                                      \
-        if (args->rows <= APUS_MOST_FEW_ROWS(length, how.scaling)) {                                             \
-            multiply_few(args, begin, end, scratch, format, sizes);                                                \
+        if (args->rows <= APUS_MOST_FEW_ROWS(length)) {                                                            \
+            multiply_few(args, begin, end, format, sizes);                                                         \
         } else {                                                                                                   \
             multiply_many(args, begin, end, scratch, format, sizes);                                               \
         }                                                                                                          \

@@ -1,8 +1,8 @@
 // The ways of the tiers whose dot products stay in vector registers (numbers.md, sections 2 and 3).
 //
 // Few rows: a tile's weights are unpacked in registers and meet up to eight rows there, again for the next eight while the
-// tile is in the cache (multiply_few). Many rows: multiply_panels, for linear_drivers.h. Both add the groups of 32 in ascending order:
-// the same bits.
+// tile is in the cache (multiply_few). Many rows: multiply_panels, for linear_drivers.h. Both add the groups of 32 in
+// ascending order: the same bits.
 //
 // A tier file defines, before including this:
 //   APUS_COLUMNS, APUS_ROWS   the block of accumulators that fits its registers
@@ -20,7 +20,7 @@
 #define APUS_FEW_ROWS 8          ///< so many rows stay in registers
 #define APUS_PREFETCH_BYTES 8192
 /// Up to so many rows unpacking to memory does not pay; fewer for blocks whose scales are packed, too.
-#define APUS_MOST_FEW_ROWS(block_length, scaling) ((block_length) == 256 ? 24 : 48)
+#define APUS_MOST_FEW_ROWS(block_length) ((block_length) == 256 ? 24 : 48)
 
 // MARK: One group
 
@@ -121,9 +121,8 @@ APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile
     }
 }
 
-APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64_t end, void *scratch,
-                              vector_format format, tile_sizes sizes) {
-    (void)scratch;
+APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64_t end, vector_format format,
+                              tile_sizes sizes) {
     int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
     for (int64_t index = begin; index < end; index++) {
         const uint8_t *tile = (const uint8_t *)args->weights + index * tile_bytes;

@@ -13,7 +13,6 @@ int64_t apus_probe_fma_avx2(int64_t iterations, float *_Nonnull sink);
 int64_t apus_probe_dot_avx512(int64_t iterations, int32_t *_Nonnull sink);
 int64_t apus_probe_fma_avx512(int64_t iterations, float *_Nonnull sink);
 int64_t apus_probe_dot_avx512vnni(int64_t iterations, int32_t *_Nonnull sink);
-int64_t apus_probe_dot_amx(int64_t iterations, int32_t *_Nonnull sink);
 #elif defined(__aarch64__)
 int64_t apus_probe_dot_neon(int64_t iterations, int32_t *_Nonnull sink);
 int64_t apus_probe_dot_neon_dotprod(int64_t iterations, int32_t *_Nonnull sink);

@@ -3,14 +3,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-#if defined(__x86_64__) && defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 #include "tiers.h"
 
 #define TIER_COUNT (APUS_TIER_NEON + 1)
@@ -18,24 +10,6 @@
 static apus_kernels tables[TIER_COUNT];
 static bool runs[TIER_COUNT];
 static pthread_once_t filled = PTHREAD_ONCE_INIT;
-
-#if defined(__x86_64__)
-/// Linux lets those processes use tile registers that ask for them; one thread asks for all.
-static bool may_use_tiles(void) {
-#if defined(__linux__)
-    const int request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-#else
-    return false;
-#endif
-}
-
-static bool has_int8_tiles(void) {
-    unsigned a, b, c, d;
-    const unsigned tiles = 1u << 24, int8 = 1u << 25;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles) && (d & int8);
-}
-#endif
 
 /// The builtin asks the CPU and, through xgetbv, whether the operating system saves the wide registers.
 static bool can_run(apus_tier tier) {
@@ -50,8 +24,6 @@ static bool can_run(apus_tier tier) {
             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
     case APUS_TIER_AVX512VNNI:
         return can_run(APUS_TIER_AVX512) && __builtin_cpu_supports("avx512vnni");
-    case APUS_TIER_AMX:
-        return can_run(APUS_TIER_AVX512VNNI) && has_int8_tiles() && may_use_tiles();
 #elif defined(__aarch64__)
     case APUS_TIER_NEON:
         return true;
@@ -86,9 +58,6 @@ static void fill_tier(apus_kernels *table, apus_tier tier) {
     case APUS_TIER_AVX512VNNI:
         apus_linear_fill_avx512vnni(table);
         apus_attention_fill_avx512vnni(table);
-        break;
-    case APUS_TIER_AMX:
-        apus_linear_fill_amx(table);
         break;
 #elif defined(__aarch64__)
     case APUS_TIER_NEON:
@@ -128,7 +97,6 @@ const apus_kernels *apus_kernels_for_tier(apus_tier tier) {
 apus_tier apus_best_tier(void) {
     pthread_once(&filled, fill_tables);
     int best = TIER_COUNT - 1;
-    // Tiles gain a fifth at best and lose with others at work on the machine (docs/kernels.md): only for who asks.
-    while (!runs[best] || best == APUS_TIER_AMX) { best--; }
+    while (!runs[best]) { best--; }
     return (apus_tier)best;
 }

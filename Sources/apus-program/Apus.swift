@@ -19,7 +19,7 @@ struct Program: AsyncParsableCommand {
 
             Environment:
               APUS_HOME         the folder of the model store (default: apus in XDG_CACHE_HOME)
-              APUS_KERNELS      forces a kernel tier: scalar, avx2, avx512, avx512vnni, amx or neon
+              APUS_KERNELS      forces a kernel tier: scalar, avx2, avx512, avx512vnni or neon
               XDG_CACHE_HOME    the folder of caches (default: ~/.cache)
               HF_TOKEN          the access token sent to the Hugging Face hub, and only to it
               HF_TOKEN_PATH     a file with the token (default: token in HF_HOME)

@@ -52,7 +52,7 @@ void *allocate(int64_t bytes) {
 }
 
 const char *tier_name(apus_tier tier) {
-    static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "amx", "neon"};
+    static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "neon"};
     return names[tier];
 }
 

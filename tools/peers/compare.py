@@ -15,7 +15,8 @@ def measure(command):
 
 
 def ours(model):
-    options = ["--threads", os.environ["THREADS"], "--repeat", "1", "--no-kernels", "--json"]
+    options = ["--threads", os.environ["THREADS"], "--prompt", os.environ["PROMPT"], "--generate", os.environ["GENERATE"],
+               "--repeat", "1", "--no-kernels", "--json"]
     report = measure([os.environ["APUS"], "bench", model] + options)
     return {"prefill": report["prefill_tps"]["median"], "decode": report["decode_tps"]["median"], "report": report}
 

@@ -1,10 +1,13 @@
-"""ik_llama.cpp's speed through ik-llama-cpp-python: ik.py MODEL THREADS prints one JSON line."""
+"""ik_llama.cpp's speed through ik-llama-cpp-python: ik.py MODEL THREADS prints one JSON line.
+
+PROMPT and GENERATE are the counts of tokens.
+"""
 import json
 import os
 import sys
 import time
 
-PROMPT, GENERATE = 512, 128
+PROMPT, GENERATE, CHUNK = int(os.environ.get("PROMPT", 512)), int(os.environ.get("GENERATE", 128)), 512
 
 
 def main():
@@ -33,10 +36,12 @@ def measure(path, threads):
         if status:
             raise RuntimeError(f"decode: {status}")
 
-    for _ in range(2):  # the first warms up
+    for _ in range(2 if PROMPT <= 4096 else 1):  # the first warms up
         context.kv_cache_clear()
         start = time.perf_counter()
-        step(make_batch_range([100 + 7 * i % 1000 for i in range(PROMPT)], pos_start=0, logits_last=True))
+        tokens = [100 + 7 * i % 1000 for i in range(PROMPT)]
+        for first in range(0, PROMPT, CHUNK):
+            step(make_batch_range(tokens[first : first + CHUNK], pos_start=first, logits_last=first + CHUNK >= PROMPT))
         middle = time.perf_counter()
         for i in range(GENERATE):
             step(make_batch_single(100 + i, PROMPT + i))

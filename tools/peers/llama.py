@@ -1,12 +1,18 @@
-"""llama.cpp's speed through llama-cpp-python's C interface: llama.py MODEL THREADS prints one JSON line."""
+"""llama.cpp's speed through llama-cpp-python's C interface: llama.py MODEL THREADS prints one JSON line.
+
+PROMPT and GENERATE are the counts of tokens; FLASH is 1 for flash attention, 0 for none, else llama.cpp's choice; EXTRA=0 leaves
+out its extra buffer types: where its AMX kernels end the process.
+"""
 import ctypes
 import json
+import os
 import sys
 import time
 
 import llama_cpp as api
 
-PROMPT, GENERATE = 512, 128
+PROMPT, GENERATE, FLASH, EXTRA = (int(os.environ.get(name, value)) for name, value in
+                                  [("PROMPT", 512), ("GENERATE", 128), ("FLASH", -1), ("EXTRA", 1)])
 
 
 def main():
@@ -16,10 +22,13 @@ def main():
     api.llama_backend_init()
     model_options = api.llama_model_default_params()
     model_options.n_gpu_layers = 0
+    model_options.use_extra_bufts = bool(EXTRA)
     model = api.llama_model_load_from_file(model_path.encode(), model_options)
     options = api.llama_context_default_params()
     options.n_ctx = PROMPT + GENERATE + 64
-    options.n_batch = options.n_ubatch = PROMPT
+    options.n_batch = PROMPT
+    options.n_ubatch = 512
+    options.flash_attn_type = FLASH
     options.n_threads = options.n_threads_batch = threads
     context = api.llama_init_from_model(model, options)
 
@@ -29,7 +38,7 @@ def main():
             sys.exit("llama_decode failed")
 
     rates = []
-    for _ in range(2):  # the first warms up
+    for _ in range(2 if PROMPT <= 4096 else 1):  # the first warms up
         api.llama_memory_clear(api.llama_get_memory(context), True)
         start = time.perf_counter()
         step([100 + 7 * i % 1000 for i in range(PROMPT)])

@@ -24,8 +24,7 @@ typedef enum apus_tier {
     APUS_TIER_AVX2 = 1,
     APUS_TIER_AVX512 = 2,
     APUS_TIER_AVX512VNNI = 3,
-    APUS_TIER_AMX = 4,
-    APUS_TIER_NEON = 5,
+    APUS_TIER_NEON = 4,
 } apus_tier;
 
 typedef struct apus_kernels {

@@ -49,7 +49,6 @@ int64_t apus_probe_dot(int32_t tier, int64_t iterations, int32_t *sink) {
     case APUS_TIER_AVX2: return apus_probe_dot_avx2(iterations, sink);
     case APUS_TIER_AVX512: return apus_probe_dot_avx512(iterations, sink);
     case APUS_TIER_AVX512VNNI: return apus_probe_dot_avx512vnni(iterations, sink);
-    case APUS_TIER_AMX: return apus_probe_dot_amx(iterations, sink);
 #elif defined(__aarch64__)
     case APUS_TIER_NEON: return apus_probe_dot_neon(iterations, sink);
 #endif
@@ -62,8 +61,7 @@ int64_t apus_probe_fma(int32_t tier, int64_t iterations, float *sink) {
 #if defined(__x86_64__)
     case APUS_TIER_AVX2: return apus_probe_fma_avx2(iterations, sink);
     case APUS_TIER_AVX512:
-    case APUS_TIER_AVX512VNNI:
-    case APUS_TIER_AMX: return apus_probe_fma_avx512(iterations, sink);
+    case APUS_TIER_AVX512VNNI: return apus_probe_fma_avx512(iterations, sink);
 #elif defined(__aarch64__)
     case APUS_TIER_NEON: return apus_probe_fma_neon(iterations, sink);
 #endif

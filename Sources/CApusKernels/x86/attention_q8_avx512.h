@@ -69,8 +69,8 @@ APUS_INLINE __m512i pack_codes(const __m512i codes[4]) {
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(words_low, words_high));
 }
 
-/// Scale and inverse of up to eight groups, as section 2 has them, from the bits of their largest magnitudes; a NaN of either
-/// sign is above infinity. A group with one has NaN for a scale, and 0 for an inverse, as a group of zeros has.
+/// Scale and inverse of up to eight groups, as section 2 has them, from the bits of their largest magnitudes; a NaN of
+/// either sign is above infinity. A group with one has NaN for a scale, and 0 for an inverse, as a group of zeros has.
 typedef struct group_scales {
     __m256 scale, inverse;
 } group_scales;
@@ -82,7 +82,8 @@ APUS_INLINE group_scales scales_of(__m512 largest_bits) {
     __mmask8 finite = _mm256_cmplt_epu32_mask(_mm256_castps_si256(largest), infinity);
     __mmask8 usable = finite & _mm256_cmpge_epu32_mask(_mm256_castps_si256(largest), least);
     __m256 scale = _mm256_maskz_div_ps(usable, largest, limit);
-    return (group_scales){_mm256_mask_mov_ps(_mm256_set1_ps(NAN), finite, scale), _mm256_maskz_div_ps(usable, limit, largest)};
+    return (group_scales){_mm256_mask_mov_ps(_mm256_set1_ps(NAN), finite, scale),
+                          _mm256_maskz_div_ps(usable, limit, largest)};
 }
 
 /// The rows' weights times the scales of one group's values as codes, as section 2 quantizes a group of 64. Weights and
@@ -117,7 +118,9 @@ APUS_INLINE void weigh_minima(const panel *p, const float *minima, int rows, flo
     UNROLL for (int r = 0; r < rows; r++) lanes[r] = _mm512_setzero_ps();
     UNROLL for (int j = 0; j < APUS_KV_BLOCK; j += 16) {
         __m512 minimum = _mm512_load_ps(minima + j);
-        UNROLL for (int r = 0; r < rows; r++) lanes[r] = _mm512_fmadd_ps(_mm512_load_ps(p->weights[r] + j), minimum, lanes[r]);
+        UNROLL for (int r = 0; r < rows; r++) {
+            lanes[r] = _mm512_fmadd_ps(_mm512_load_ps(p->weights[r] + j), minimum, lanes[r]);
+        }
     }
     _mm512_store_ps(rests, fold_rows(lanes, rows, FOLD_SUM));
 }
@@ -275,7 +278,8 @@ APUS_INLINE void load_kivi_biases(tile t, float *biases, const float *minima, in
             __m512 minimum = _mm512_maskz_loadu_ps(lanes, minima + d);
             const float *query = t.query + first * dimension + d;
             UNROLL for (int i = 0; i < 8; i++) {
-                if (i < count) sums[i] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, query + i * dimension), minimum, sums[i]);
+                if (i >= count) continue;
+                sums[i] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, query + i * dimension), minimum, sums[i]);
             }
         }
         __m512 folded = fold_eight(sums, 8, FOLD_SUM);
@@ -314,7 +318,8 @@ APUS_INLINE void load_kivi_codes(tile t, query_codes q, const float *scales, int
         UNROLL for (int i = 0; i < 8; i++) {
             // Without a factor all codes are 0: so is the low byte of what no number becomes.
             __m512 factor = _mm512_set1_ps(factors[i < count ? i : count - 1]);
-            __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low[i], factor)), b = _mm512_cvtps_epi32(_mm512_mul_ps(high[i], factor));
+            __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low[i], factor));
+            __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(high[i], factor));
             _mm_mask_storeu_epi8(q.codes + targets[i], low_lanes[i], _mm512_cvtepi32_epi8(a));
             _mm_mask_storeu_epi8(q.codes + targets[i] + 16, high_lanes[i], _mm512_cvtepi32_epi8(b));
         }
