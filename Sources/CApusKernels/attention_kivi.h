@@ -182,9 +182,8 @@ APUS_INLINE void kivi_unpack(const char *packed, int64_t count, int64_t bits, ui
     int64_t bytes = count * bits / 8;
     const uint8_t *restrict from = (const uint8_t *)packed;
     uint8_t *restrict to = codes, mask = (uint8_t)((1 << bits) - 1);
-    _Pragma("clang loop vectorize_width(64) interleave_count(1)")
-    for (int64_t i = 0; i < bytes; i++) {
-        UNROLL for (int64_t plane = 0; plane < 8 / bits; plane++) to[plane * bytes + i] = from[i] >> bits * plane & mask;
+    UNROLL for (int64_t plane = 0; plane < 8 / bits; plane++) {
+        for (int64_t i = 0; i < bytes; i++) to[plane * bytes + i] = from[i] >> bits * plane & mask;
     }
 }
 
