@@ -1,7 +1,7 @@
 import ApusCore
 import CApusKernels
 
-/// The sums of products of columns over many rows, XᵀX, and its Cholesky factor.
+/// The sums of products of columns over many rows, XᵀX.
 ///
 /// Each element is one chain of fused multiply-adds over a step's rows in ascending order (docs/numbers.md, section 4), which
 /// is added to those of the steps before, so neither tiers nor threads change a bit. Not thread-safe.
@@ -30,7 +30,7 @@ package final class GramMatrix {
         self.compute = compute
         format = compute.kernels.format(of: .f32)
         let tileRows = Int(format.tile_rows)
-        let tileByteCount = (size + tileRows - 1) / tileRows * tileRows * rowCapacity * MemoryLayout<Float>.stride
+        let tileByteCount = (size + tileRows - 1) / tileRows * Int(format.tile_bytes(Int64(rowCapacity)))
         let panelByteCount = Int(apus_activation_bytes(APUS_ACTIVATION_F32, Int64(size), Int64(rowCapacity)))
         arena = try Arena(
             name: "sums of products",

@@ -1,11 +1,17 @@
-// Many rows through a matrix, shared by all vector tiers (numbers.md, sections 2 and 3): 384 inputs of some vectors of
-// outputs are unpacked to bytes in the first-level cache and every panel of rows runs over them. There is one
-// accumulator per output and the groups of 32 are added in ascending order: the same bits.
+// The two ways through a matrix, shared by all vector tiers (numbers.md, sections 2 and 3).
+//
+// Few rows: a tile's weights are unpacked in registers and meet up to eight rows there, again for the next eight while the
+// tile is in the cache (multiply_few). Many rows: 384 inputs of some vectors of outputs are unpacked to bytes in the
+// first-level cache and every panel of rows runs over them (multiply_many). Both keep one accumulator per output and add the
+// groups of 32 in ascending order: the same bits.
 //
 // A tier file defines, before including this:
-//   APUS_COLUMNS, APUS_SETS   so many vectors of outputs at a time, so many times as many unpacked at once
-//   APUS_CHUNK_GROUPS         groups of 32 inputs unpacked at a time
-//   APUS_SIGNED_CODES         1: its dot products read signed codes, 0: unsigned ones
+//   APUS_COLUMNS, APUS_ROWS   the block of accumulators that fits its registers
+//   APUS_SETS                 as many times APUS_COLUMNS are unpacked at once
+//   APUS_ROWS_PER_16          the same for scales per 16, which need more of them
+//   pair_dot(a, b)            per lane the dot product of two pairs of int16
+//   dot_steps(...)            per lane the dot products of unsigned codes and activation codes
+//   code_offset(...)          what the codes of dot_steps still have too much
 #pragma once
 
 #include <math.h>
@@ -13,7 +19,12 @@
 
 #include "linear_unpack.h"
 
+#define APUS_CHUNK_GROUPS 12     ///< groups of 32 inputs unpacked at a time
+#define APUS_FEW_ROWS 8          ///< so many rows stay in registers
+/// Above so many rows unpacking to memory pays; sooner for blocks whose scales are packed, too.
+#define APUS_UNPACKED_ROWS(block_length) ((block_length) == 256 ? 24 : 48)
 #define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
+#define APUS_PREFETCH_BYTES 8192
 
 _Static_assert(APUS_ROWS_AT_ONCE % APUS_PANEL_ROWS == 0, "whole panels");
 _Static_assert(APUS_SETS * APUS_COLUMNS * (sizeof(weight_group) * APUS_CHUNK_GROUPS +
@@ -61,12 +72,67 @@ APUS_INLINE row_group rows_from(const uint8_t *group, int64_t rows, int64_t firs
                        apus_panel_sums(group, rows) + first, apus_panel_half_sums(group, rows) + first};
 }
 
-/// A format's sizes, constants in each of its kernels.
-typedef struct tile_sizes {
-    int groups_per_block, group_bytes;  ///< of 32 inputs; bytes of all 16 outputs
-    int body_bytes;
-    apus_scale_place scales;
-} tile_sizes;
+// MARK: One group
+
+/// Exact dot products over `steps` steps of four inputs, starting from minus the offset times the activation sums.
+APUS_INLINE void exact_dots(vint *dots, int columns, int rows, const weight_group *weights, row_group x, int first,
+                            int steps, int32_t start, int bits) {
+    for (int row = 0; row < rows; row++) {
+        vint initial = start ? pair_dot(splat_int(x.half_sums[row]), splat_int(start)) : splat_int(0);
+        for (int column = 0; column < columns; column++) { dots[column * rows + row] = initial; }
+    }
+    dot_steps(dots, columns, rows, weights, x.codes, first, steps, bits);
+}
+
+APUS_INLINE int32_t int16_pair(int low, int high) {
+    return (int32_t)((uint32_t)high << 16 | (uint16_t)low);
+}
+
+APUS_INLINE void add_per_32(vfloat *sums, int columns, int rows, const weight_group *weights, row_group x,
+                            arithmetic how) {
+    vint dots[APUS_COLUMNS * APUS_FEW_ROWS];
+    int offset = code_offset(how.offset, how.bits);
+    exact_dots(dots, columns, rows, weights, x, 0, 8, int16_pair(-offset, -offset), how.bits);
+    for (int column = 0; column < columns; column++) {
+        for (int row = 0; row < rows; row++) {
+            vfloat *sum = &sums[column * rows + row];
+            *sum = fused(to_float(dots[column * rows + row]), weights[column].d * x.scales[row], *sum);
+            if (how.scaling == PER_32_WITH_MINIMUM) {
+                *sum = fused(weights[column].m, splat_float(x.sums[row]), *sum);
+            }
+        }
+    }
+}
+
+/// Scales times dot products stay below 2^24, so they are exact in floats, too; starting from +0 keeps a zero positive,
+/// as an integer zero is.
+APUS_INLINE void add_per_16(vfloat *sums, int columns, int rows, const weight_group *weights, row_group x,
+                            arithmetic how) {
+    vint dots[APUS_COLUMNS * APUS_FEW_ROWS];
+    vfloat scaled[APUS_COLUMNS * APUS_FEW_ROWS];
+    int offset = code_offset(how.offset, how.bits);
+    exact_dots(dots, columns, rows, weights, x, 0, 4, int16_pair(-offset, 0), how.bits);
+    for (int i = 0; i < columns * rows; i++) { scaled[i] = fused(to_float(dots[i]), weights[i / rows].s0, (vfloat){}); }
+    exact_dots(dots, columns, rows, weights, x, 4, 4, int16_pair(0, -offset), how.bits);
+    for (int i = 0; i < columns * rows; i++) {
+        int column = i / rows, row = i % rows;
+        scaled[i] = fused(to_float(dots[i]), weights[column].s1, scaled[i]);
+        sums[i] = fused(scaled[i], weights[column].d * x.scales[row], sums[i]);
+        if (how.scaling == PER_16_WITH_MINIMUM) {
+            vint minimum = pair_dot(splat_int(x.half_sums[row]), weights[column].minima);
+            sums[i] = fused(to_float(minimum), weights[column].m * x.scales[row], sums[i]);
+        }
+    }
+}
+
+APUS_INLINE void add_group(vfloat *sums, int columns, int rows, const weight_group *weights, row_group x,
+                           arithmetic how) {
+    if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) {
+        add_per_32(sums, columns, rows, weights, x, how);
+    } else {
+        add_per_16(sums, columns, rows, weights, x, how);
+    }
+}
 
 // MARK: Results
 
@@ -92,7 +158,101 @@ APUS_INLINE void store_sum(const apus_matmul_args *args, int64_t row, int64_t ou
     }
 }
 
+// MARK: Few rows
+
+/// A format's sizes, constants in each of its kernels.
+typedef struct tile_sizes {
+    int groups_per_block, group_bytes;  ///< of 32 inputs; bytes of all 16 outputs
+    int body_bytes;
+    apus_scale_place scales;
+} tile_sizes;
+
+/// Rows of a panel of `panel_rows`, from row `first` of all.
+APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile, int64_t output, int64_t panel_rows,
+                               int64_t first, int rows, vector_format format, tile_sizes sizes) {
+    const uint8_t *ahead = tile + APUS_PREFETCH_BYTES, *goal = ahead;
+    const uint8_t *group = (const uint8_t *)args->panels +
+        first / APUS_PANEL_ROWS * APUS_PANEL_ROWS * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
+    vfloat sums[APUS_PARTS * APUS_FEW_ROWS];
+    for (int i = 0; i < APUS_PARTS * rows; i++) { sums[i] = (vfloat){}; }
+    int64_t blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
+    for (int64_t block = 0; block < blocks; block++) {
+        const uint8_t *body = tile + apus_body_offset(sizes.scales, sizes.body_bytes, block);
+        const uint8_t *front = tile + apus_scale_offset(sizes.scales, sizes.body_bytes, block);
+        block_scales scales[APUS_PARTS];
+        for (int part = 0; part < APUS_PARTS; part++) {
+            format.open(&scales[part], front, body, part);
+        }
+#pragma clang loop unroll(disable)
+        for (int index = 0; index < sizes.groups_per_block; index++) {
+            for (goal += sizes.group_bytes; ahead < goal; ahead += 64) { __builtin_prefetch(ahead, 0, 3); }
+            for (int part = 0; part < APUS_PARTS; part++) {
+                weight_group weights;
+                format.unpack(&weights, &scales[part], body, index, part);
+                add_group(sums + part * rows, 1, rows, &weights,
+                          rows_from(group, panel_rows, first % APUS_PANEL_ROWS), format.arithmetic);
+            }
+            group += panel_rows * APUS_PANEL_ROW_BYTES;
+        }
+    }
+    for (int part = 0; part < APUS_PARTS; part++) {
+        for (int row = 0; row < rows; row++) {
+            store_sum(args, first + row, output + part * APUS_LANES, sums[part * rows + row]);
+        }
+    }
+}
+
+APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64_t end, vector_format format,
+                              tile_sizes sizes) {
+    int64_t tile_bytes = apus_tile_bytes(apus_tile_layout_for_type(format.type), args->inputs);
+    for (int64_t index = begin; index < end; index++) {
+        const uint8_t *tile = (const uint8_t *)args->weights + index * tile_bytes;
+        for (int64_t first = 0, rows; first < args->rows; first += rows) {
+            int64_t panel = first / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
+            int64_t panel_rows = args->rows - panel < APUS_PANEL_ROWS ? args->rows - panel : APUS_PANEL_ROWS;
+            int64_t left = panel + panel_rows - first;
+            rows = left < APUS_FEW_ROWS ? left : APUS_FEW_ROWS;
+            switch (rows) {
+#define CASE(rows)                                                                                              \
+    case rows:                                                                                                  \
+        multiply_tile(args, tile, index * APUS_TILE_ROWS, panel_rows, first, rows, format, sizes);              \
+        break;
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+#undef CASE
+            default:
+                break;
+            }
+        }
+    }
+}
+
 // MARK: Many rows
+
+APUS_INLINE void multiply_rows(vfloat *sums, int columns, int rows, const weight_group *weights, int64_t groups,
+                               const uint8_t *panel, int64_t panel_rows, int64_t first, arithmetic how) {
+    vfloat local[APUS_COLUMNS * APUS_FEW_ROWS];
+    for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) { local[column * rows + row] = sums[row * columns + column]; }
+    }
+#pragma clang loop unroll(disable)
+    for (int64_t group = 0; group < groups; group++) {
+        add_group(local, columns, rows, weights, rows_from(panel, panel_rows, first), how);
+        weights += columns;
+        panel += panel_rows * APUS_PANEL_ROW_BYTES;
+    }
+    for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) { sums[row * columns + column] = local[column * rows + row]; }
+    }
+}
+
+/// `count` rows of a panel and every set of columns.
+APUS_INLINE void multiply_sets(vfloat *sums, int columns, int count, unpacked_chunk chunk, const uint8_t *panel,
+                               int64_t panel_rows, int64_t row, int64_t set_stride, arithmetic how) {
+    for (int64_t set = 0; set < chunk.sets; set++) {
+        multiply_rows(sums + set * set_stride, columns, count, chunk.weights + set * chunk.groups * columns,
+                      chunk.groups, panel, panel_rows, row, how);
+    }
+}
 
 /// Rows of the output lie pages apart: fetched before they are stored to, while there is work to hide it behind.
 APUS_INLINE void prefetch_outputs(unpacked_chunk chunk, const apus_matmul_args *args, int columns, int64_t first,
@@ -116,8 +276,27 @@ APUS_INLINE void store_panel(const vfloat *sums, int columns, unpacked_chunk chu
     }
 }
 
-APUS_INLINE void remove_offset(weight_group *weights, int offset) {
-    for (int s = 0; s < 8; s++) { weights->w[s] -= (uint8_t)offset; }
+APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk, const apus_matmul_args *args,
+                                 int64_t first, int64_t last, arithmetic how) {
+    int64_t set_stride = (last - first) * columns;
+    for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
+        int64_t rows = args->rows - start < APUS_PANEL_ROWS ? args->rows - start : APUS_PANEL_ROWS;
+        if (chunk.is_last) { prefetch_outputs(chunk, args, columns, start, rows); }
+        const uint8_t *panel = (const uint8_t *)args->panels +
+            (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
+        int64_t row = 0;
+#define ROWS(count)                                                                                              \
+    for (; row + count <= rows; row += count) {                                                                  \
+        multiply_sets(sums + row * columns, columns, count, chunk, panel, rows, row, set_stride, how);           \
+    }
+        if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) { ROWS(APUS_ROWS) }
+        ROWS(APUS_ROWS_PER_16)
+        ROWS(2)
+        ROWS(1)
+#undef ROWS
+        if (chunk.is_last) { store_panel(sums, columns, chunk, args, start, rows, set_stride); }
+        sums += rows * columns;
+    }
 }
 
 /// Brings `columns` vectors of outputs out into one set.
@@ -139,10 +318,8 @@ APUS_INLINE void unpack_set(weight_group *out, const apus_matmul_args *args, int
             }
 #pragma clang loop unroll(disable)
             for (int index = 0; index < sizes.groups_per_block; index++) {
-                weight_group weights;
-                format.unpack(&weights, &scales, body, index, part);
-                if (APUS_SIGNED_CODES) { remove_offset(&weights, format.arithmetic.offset); }
-                out[((block - first_block) * sizes.groups_per_block + index) * columns + i] = weights;
+                weight_group *target = out + ((block - first_block) * sizes.groups_per_block + index) * columns + i;
+                format.unpack(target, &scales, body, index, part);
             }
         }
     }

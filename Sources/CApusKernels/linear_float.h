@@ -60,7 +60,7 @@ static inline const float *_Nonnull apus_float_panel(const apus_matmul_args *_No
 
 /// Hands out the 32 finished sums of a row: bias, then residual.
 APUS_FLOAT_INLINE void apus_float_store(const apus_matmul_args *_Nonnull args, int64_t tile, int64_t row,
-                                    const float *_Nonnull sums) {
+                                        const float *_Nonnull sums) {
     int64_t first = tile * APUS_FLOAT_TILE;
     int64_t count = args->outputs - first < APUS_FLOAT_TILE ? args->outputs - first : APUS_FLOAT_TILE;
     float *target = args->output + row * args->output_stride + first;

@@ -8,7 +8,6 @@
 #define TIER_COUNT (APUS_TIER_NEON + 1)
 
 static apus_kernels tables[TIER_COUNT];
-static bool runs[TIER_COUNT];
 static pthread_once_t filled = PTHREAD_ONCE_INIT;
 
 /// The builtin asks the CPU and, through xgetbv, whether the operating system saves the wide registers.
@@ -84,19 +83,19 @@ static void fill_tables(void) {
             fill_scalar(&tables[tier]);
         }
         tables[tier].tier = (apus_tier)tier;
-        runs[tier] = true;
         below = &tables[tier];
     }
 }
 
 const apus_kernels *apus_kernels_for_tier(apus_tier tier) {
     pthread_once(&filled, fill_tables);
-    return (unsigned)tier < TIER_COUNT && runs[tier] ? &tables[tier] : NULL;
+    return (unsigned)tier < TIER_COUNT && can_run(tier) ? &tables[tier] : NULL;
 }
 
 apus_tier apus_best_tier(void) {
-    pthread_once(&filled, fill_tables);
-    int best = TIER_COUNT - 1;
-    while (!runs[best]) { best--; }
+    int best = APUS_TIER_SCALAR;
+    for (int tier = best; tier < TIER_COUNT; tier++) {
+        if (can_run((apus_tier)tier)) { best = tier; }
+    }
     return (apus_tier)best;
 }

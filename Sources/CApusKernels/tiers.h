@@ -22,7 +22,6 @@ void apus_attention_fill_avx512(apus_kernels *_Nonnull table);
 
 void apus_linear_fill_avx512vnni(apus_kernels *_Nonnull table);
 void apus_attention_fill_avx512vnni(apus_kernels *_Nonnull table);
-
 #elif defined(__aarch64__)
 void apus_linear_fill_neon(apus_kernels *_Nonnull table);
 void apus_linear_float_fill_neon(apus_kernels *_Nonnull table);

@@ -297,6 +297,10 @@ APUS_INLINE void load_kivi_codes(tile t, query_codes q, const float *scales, int
         __mmask16 low_lanes[8], high_lanes[8];
         _Alignas(32) float factors[8];
         UNROLL for (int i = 0; i < 8; i++) {
+            if (first + i > 0 && i < count) {  // a batch that is not full repeats its last
+                d += 32;
+                if (d >= dimension) d = 0, row++;
+            }
             targets[i] = row * dimension + d;
             const float *query = t.query + targets[i];
             low_lanes[i] = apus_tail_avx512(dimension - d);
@@ -308,9 +312,6 @@ APUS_INLINE void load_kivi_codes(tile t, query_codes q, const float *scales, int
             most[i] = _mm512_castsi512_ps(
                 _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low[i]), magnitude),
                                  _mm512_and_si512(_mm512_castps_si512(high[i]), magnitude)));
-            if (i + 1 >= count) continue;  // a batch that is not full repeats its last
-            d += 32;
-            if (d >= dimension) d = 0, row++;
         }
         group_scales of = scales_of(fold_eight(most, 8, FOLD_MAX_BITS));
         _mm256_store_ps(factors, of.inverse);
@@ -323,8 +324,6 @@ APUS_INLINE void load_kivi_codes(tile t, query_codes q, const float *scales, int
             _mm_mask_storeu_epi8(q.codes + targets[i], low_lanes[i], _mm512_cvtepi32_epi8(a));
             _mm_mask_storeu_epi8(q.codes + targets[i] + 16, high_lanes[i], _mm512_cvtepi32_epi8(b));
         }
-        d += 32;
-        if (d >= dimension) d = 0, row++;
     }
 }
 

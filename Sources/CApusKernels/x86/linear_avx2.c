@@ -42,7 +42,6 @@ APUS_INLINE vshort multiply_signed_bytes(vbyte w, vbyte x) {
 
 #include "linear_dots_16bit.h"
 
-#include "../linear_registers.h"
 #include "../linear_formats.h"
 
 void apus_linear_fill_avx2(apus_kernels *table) {

@@ -52,7 +52,6 @@ APUS_INLINE void dot_steps(vint *dots, int columns, int rows, const weight_group
     }
 }
 
-#include "../linear_registers.h"
 #include "../linear_formats.h"
 
 void apus_linear_fill_avx512vnni(apus_kernels *table) {
