@@ -160,9 +160,15 @@ typedef struct kivi_tile {
     uint8_t *keys, *values;
 } kivi_tile;
 
+/// Bytes of a tile's numbers, a multiple of 64.
+APUS_INLINE int64_t kivi_tile_bytes(int64_t dimension) {
+    int64_t floats = 2 * apus_groups(dimension) * APUS_KV_BLOCK + 5 * dimension + 2 * APUS_TILE_ROWS;
+    int64_t bytes = APUS_KV_BLOCK * (dimension + apus_padded(dimension)) + 4 * floats + 2 * codes_bytes(dimension);
+    return (bytes + 63) & ~(int64_t)63;
+}
+
 APUS_INLINE kivi_tile carve_kivi(char *memory, int64_t dimension) {
-    int64_t groups = apus_groups(dimension), numbers = groups * APUS_KV_BLOCK;
-    int64_t codes_bytes = APUS_TILE_ROWS * (8 * groups + dimension);
+    int64_t numbers = apus_groups(dimension) * APUS_KV_BLOCK;
     kivi_tile k;
     k.keys = (uint8_t *)memory;
     k.values = k.keys + APUS_KV_BLOCK * dimension;
@@ -171,7 +177,7 @@ APUS_INLINE kivi_tile carve_kivi(char *memory, int64_t dimension) {
     k.channels = k.value_minima + numbers;
     k.product = k.channels + 4 * dimension;
     for (int half = 0; half < 2; half++) {
-        char *codes = (char *)(k.product + dimension + 2 * APUS_TILE_ROWS) + half * codes_bytes;
+        char *codes = (char *)(k.product + dimension + 2 * APUS_TILE_ROWS) + half * codes_bytes(dimension);
         k.queries[half] = carve_codes(codes, dimension);
         k.queries[half].biases = k.product + dimension + half * APUS_TILE_ROWS;
     }
@@ -209,19 +215,27 @@ APUS_INLINE int64_t kivi_halves(const apus_attention_slice *slice, int64_t block
     return slice->sealed - block * APUS_KV_BLOCK >= APUS_KV_BLOCK ? 2 : 1;
 }
 
+/// A block as it is stored, its scales and minima as floats.
+APUS_INLINE source_q8 kivi_open_packed(const apus_attention_args *args, const apus_attend_unit *unit, kivi_tile k,
+                                       apus_kv_type type, int64_t block, apus_widen widen) {
+    int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
+    const char *keys = apus_unit_block(args, unit, type, block), *values = keys + apus_keys_bytes(type, dimension);
+    widen((const uint16_t *)(keys + 2 * apus_kivi_half_bytes(type, dimension)), k.channels, 4 * dimension);
+    widen((const uint16_t *)(values + 2 * apus_kivi_half_bytes(type, padded)), k.value_scales, 2 * groups * APUS_KV_BLOCK);
+    return (source_q8){(const uint8_t *)keys, (const int8_t *)values, NULL, k.value_scales, k.value_minima, NULL, NULL};
+}
+
 /// Reads a block: its halves as far as they are sealed, zeros in place of the other.
 APUS_INLINE source_q8 kivi_open(const apus_attention_args *args, const apus_attend_unit *unit, kivi_tile k,
                                 apus_kv_type type, int64_t block, apus_widen widen) {
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     int64_t bits = apus_kivi_bits(type), halves = kivi_halves(unit->slice, block);
     int64_t key_bytes = apus_kivi_half_bytes(type, dimension), value_bytes = apus_kivi_half_bytes(type, padded);
-    const char *keys = apus_unit_block(args, unit, type, block), *values = keys + apus_keys_bytes(type, dimension);
-    widen((const uint16_t *)(keys + 2 * key_bytes), k.channels, 4 * dimension);
-    widen((const uint16_t *)(values + 2 * value_bytes), k.value_scales, 2 * groups * APUS_KV_BLOCK);
+    source_q8 packed = kivi_open_packed(args, unit, k, type, block, widen);
     for (int64_t half = 0; half < halves; half++) {
         int64_t at = half * APUS_KV_PAGE;
-        kivi_unpack(keys + half * key_bytes, APUS_KV_PAGE * dimension, bits, k.keys + at * dimension);
-        kivi_unpack(values + half * value_bytes, APUS_KV_PAGE * padded, bits, k.values + at * padded);
+        kivi_unpack((const char *)packed.keys + half * key_bytes, APUS_KV_PAGE * dimension, bits, k.keys + at * dimension);
+        kivi_unpack((const char *)packed.values + half * value_bytes, APUS_KV_PAGE * padded, bits, k.values + at * padded);
     }
     if (halves == 1) {
         memset(k.keys + APUS_KV_PAGE * dimension, 0, (size_t)(APUS_KV_PAGE * dimension));
@@ -231,8 +245,9 @@ APUS_INLINE source_q8 kivi_open(const apus_attention_args *args, const apus_atte
             memset(k.value_scales + row * APUS_KV_BLOCK + APUS_KV_PAGE, 0, APUS_KV_PAGE * sizeof(float));
         }
     }
-    return (source_q8){k.keys, (const int8_t *)k.values, NULL, k.value_scales, k.value_minima, (const char *)k.keys,
-        (const char *)k.values};
+    packed.keys = k.keys;
+    packed.values = (const int8_t *)k.values;
+    return packed;
 }
 
 /// What the minima of a group of values add to a row: the sum of weights times minima.

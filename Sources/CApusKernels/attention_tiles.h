@@ -80,28 +80,35 @@ APUS_INLINE apus_block_range unit_blocks(const apus_attention_args *args, const 
     return apus_visible_blocks(unit->slice, t.positions[0], t.positions[unit->rows - 1], args->window, span);
 }
 
-/// The block after `block` for this thread, to prefetch: the unit's next, or the first of the range's next unit.
+/// The block `steps` after `block` for this thread, to prefetch: of the unit, or of the range's next unit.
 APUS_INLINE const char *following_block(const apus_attention_args *args, const apus_attend_unit *unit, tile t,
-                                        apus_kv_type type, int64_t block, int64_t index, int64_t end) {
-    if (block + 1 < unit_blocks(args, unit, t, unit->end_span - 1).end) {
-        return apus_unit_block(args, unit, type, block + 1);
-    }
+                                        apus_kv_type type, int64_t block, int64_t steps, int64_t index, int64_t end) {
+    int64_t past = block + steps - unit_blocks(args, unit, t, unit->end_span - 1).end;
+    if (past < 0) return apus_unit_block(args, unit, type, block + steps);
     if (index + 1 < end) {
         apus_attend_unit next = apus_attend_unit_at(args, index + 1);
         int64_t low = apus_unit_position(&next, 0), high = apus_unit_position(&next, next.rows - 1);
         apus_block_range blocks = apus_visible_blocks(next.slice, low, high, args->window, next.first_span);
-        if (blocks.begin < blocks.end) return apus_unit_block(args, &next, type, blocks.begin);
+        if (blocks.begin + past < blocks.end) return apus_unit_block(args, &next, type, blocks.begin + past);
     }
     return apus_unit_block(args, unit, type, block);
 }
 
 /// A unit's queries as codes.
 typedef struct query_codes {
-    int8_t *codes;  ///< rows x dimension
+    int8_t *codes;  ///< rows x whole groups
     float *scales;  ///< rows x groups
     int32_t *sums;  ///< rows x groups: of the codes
     float *biases;  ///< rows: what scores begin with; NULL: zero
 } query_codes;
+
+/// Bytes of a row's codes.
+APUS_INLINE int64_t code_stride(int64_t dimension) { return 32 * apus_groups(dimension); }
+
+/// Bytes of the codes of a unit and what goes with them.
+APUS_INLINE int64_t codes_bytes(int64_t dimension) {
+    return APUS_TILE_ROWS * (8 * apus_groups(dimension) + code_stride(dimension));
+}
 
 APUS_INLINE query_codes carve_codes(void *memory, int64_t dimension) {
     query_codes q;
@@ -122,7 +129,7 @@ APUS_INLINE void load_row_codes(const float *query, query_codes q, int64_t row, 
         q.scales[row * groups + group] = quantize(query + first, count, codes);
         for (int64_t i = 0; i < count; i++) sum += codes[i];
         q.sums[row * groups + group] = sum;
-        memcpy(q.codes + row * dimension + first, codes, (size_t)count);
+        memcpy(q.codes + row * code_stride(dimension) + first, codes, (size_t)count);
     }
 }
 

@@ -292,7 +292,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
                 uint8x16_t bytes = vld1q_u8(keys + 16 * d + 16 * v);
                 int8x16_t key = vreinterpretq_s8_u8(kind == PANEL_KIVI ? bytes : veorq_u8(bytes, offset));
                 UNROLL for (int r = 0; r < rows; r++) {
-                    dots[r][v] = dot(dots[r][v], four_codes(q.codes + (row + r) * dimension + d), key);
+                    dots[r][v] = dot(dots[r][v], four_codes(q.codes + (row + r) * code_stride(dimension) + d), key);
                 }
             }
         }

@@ -302,7 +302,7 @@ APUS_INLINE void attend(const apus_attention_args *args, int64_t begin, int64_t 
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
                 if (type == APUS_KV_F16) {
                     const uint16_t *data = (const uint16_t *)apus_unit_block(args, &unit, type, block);
-                    const char *following = following_block(args, &unit, t, type, block, index, end);
+                    const char *following = following_block(args, &unit, t, type, block, 1, index, end);
                     block_f16(args, &unit, t, data, APUS_KV_BLOCK, apus_block_keys(unit.slice, block), following);
                 } else if (type == APUS_KV_Q8_0) {
                     block_q8(args, &unit, t, q, scales, block);

@@ -203,7 +203,7 @@ static void attend_f16(const void *pointer, int64_t begin, int64_t end, void *sc
             apus_block_range blocks = unit_blocks(args, &unit, t, span);
             clear_state(t.span, unit.rows, padded);
             for (int64_t block = blocks.begin; block < blocks.end; block++) {
-                const char *following = following_block(args, &unit, t, APUS_KV_F16, block, index, end);
+                const char *following = following_block(args, &unit, t, APUS_KV_F16, block, 1, index, end);
                 const uint16_t *data = (const uint16_t *)apus_unit_block(args, &unit, APUS_KV_F16, block);
                 block_f16(args, &unit, t, data, APUS_KV_BLOCK, apus_block_keys(unit.slice, block), following);
             }
@@ -271,7 +271,7 @@ APUS_INLINE __m512i dot_offset(__m512i sums, __m512i shifted, __m512i codes) {
 /// What dot_offset adds for each unit of the sum of the signed bytes.
 #define DOT_OFFSET 0
 
-#include "attention_q8_avx512.h"
+#include "attention_integers_avx512.h"
 
 ATTEND_INTEGERS(avx512)
 

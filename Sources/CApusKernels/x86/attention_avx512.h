@@ -10,7 +10,7 @@
 void apus_attend_page_avx512(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t index);
 
 APUS_INLINE void widen_halves(const uint16_t *halves, float *floats, int64_t count) {
-    for (int64_t i = 0; i < count; i += 16) {
+    _Pragma("clang loop unroll_count(4)") for (int64_t i = 0; i < count; i += 16) {
         _mm512_store_ps(floats + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(halves + i))));
     }
 }

@@ -25,7 +25,7 @@ APUS_INLINE __m512i dot_offset(__m512i sums, __m512i shifted, __m512i codes) {
 /// What dot_offset adds for each unit of the sum of the signed bytes.
 #define DOT_OFFSET 128
 
-#include "attention_q8_avx512.h"
+#include "attention_integers_avx512.h"
 
 ATTEND_INTEGERS(vnni)
 

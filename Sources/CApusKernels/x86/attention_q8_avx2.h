@@ -57,7 +57,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
             }
             UNROLL for (int r = 0; r < rows; r++) {
                 int32_t four;
-                memcpy(&four, q.codes + (row + r) * dimension + d, 4);
+                memcpy(&four, q.codes + (row + r) * code_stride(dimension) + d, 4);
                 __m256i codes = _mm256_set1_epi32(four), positive = _mm256_abs_epi8(codes);
                 dots[r][0] = kind == PANEL_KIVI ? dot(dots[r][0], a, codes)
                                                 : dot(dots[r][0], positive, _mm256_sign_epi8(a, codes));

@@ -1,5 +1,4 @@
-// Attention over q8_0 and KIVI keys and values with integer dots, for the AVX-512 tiers. The including file has defined,
-// inside its target region, dot_small, dot_offset and DOT_OFFSET.
+// Attention over q8_0 keys and values with integer dots, and over KIVI's in the same form, for the AVX-512 tiers.
 #pragma once
 
 #include "../attention_kivi.h"
@@ -14,7 +13,7 @@ typedef enum panel_kind { PANEL_PLAIN, PANEL_AHEAD, PANEL_KIVI } panel_kind;
 /// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first,
                           int rows, panel_kind kind, ahead *following) {
-    int64_t groups = apus_groups(dimension), tile_bytes = 16 * dimension;
+    int64_t groups = apus_groups(dimension), tile_bytes = 16 * dimension, stride = code_stride(dimension);
     const uint8_t *keys = from->keys + first * tile_bytes;
     __m512 scores[Q8_ROWS][2];
     UNROLL for (int r = 0; r < rows; r++) {
@@ -32,7 +31,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
             if (kind == PANEL_AHEAD) prefetch_some(following, 1);
             UNROLL for (int r = 0; r < rows; r++) {
                 int32_t four;
-                memcpy(&four, q.codes + (row + r) * dimension + d, 4);
+                memcpy(&four, q.codes + (row + r) * stride + d, 4);
                 __m512i codes = _mm512_set1_epi32(four);
                 dots[r][0] = kind == PANEL_KIVI ? dot_small(dots[r][0], a, codes) : dot_offset(dots[r][0], a, codes);
                 dots[r][1] = kind == PANEL_KIVI ? dot_small(dots[r][1], b, codes) : dot_offset(dots[r][1], b, codes);
@@ -86,24 +85,27 @@ APUS_INLINE group_scales scales_of(__m512 largest_bits) {
                           _mm256_maskz_div_ps(usable, limit, largest)};
 }
 
-/// The rows' weights times the scales of one group's values as codes, as section 2 quantizes a group of 64. Weights and
-/// scales are not negative, so the bits of a product compare as unsigned integers.
-APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int rows, weight_codes *w) {
+/// The rows' weights times the scales of one group's values as codes, as section 2 quantizes a group of 64; row `r` is of
+/// block r / rows. Weights and scales are not negative, so the bits of a product compare as unsigned integers. `full`: all
+/// rows see all keys.
+APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t group, int rows, int blocks, int full,
+                                  weight_codes *w) {
     __m512 scaled[Q8_ROWS][4], most[Q8_ROWS];
     _Alignas(32) float factors[8];
-    UNROLL for (int r = 0; r < rows; r++) {
-        uint64_t mask = range_mask(p->ranges[r]);
+    UNROLL for (int r = 0; r < rows * blocks; r++) {
+        const float *value_scales = from[r / rows].value_scales + group * APUS_KV_BLOCK;
+        uint64_t mask = full ? ~UINT64_C(0) : range_mask(p->ranges[r]);
         UNROLL for (int t = 0; t < 4; t++) {
             scaled[r][t] = _mm512_maskz_mul_ps((__mmask16)(mask >> 16 * t), _mm512_load_ps(p->weights[r] + 16 * t),
-                                               _mm512_load_ps(from->value_scales + group * APUS_KV_BLOCK + 16 * t));
+                                               _mm512_load_ps(value_scales + 16 * t));
         }
         most[r] = fold(fold(scaled[r][0], scaled[r][1], FOLD_MAX_BITS), fold(scaled[r][2], scaled[r][3], FOLD_MAX_BITS),
                        FOLD_MAX_BITS);
     }
-    group_scales scales = scales_of(fold_eight(most, rows, FOLD_MAX_BITS));
+    group_scales scales = scales_of(fold_eight(most, rows * blocks, FOLD_MAX_BITS));
     _mm256_store_ps(factors, scales.inverse);
     _mm256_store_ps(w->scales[group], scales.scale);
-    UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int r = 0; r < rows * blocks; r++) {
         __m512i codes[4];
         UNROLL for (int t = 0; t < 4; t++) {
             codes[t] = _mm512_cvtps_epi32(_mm512_mul_ps(scaled[r][t], _mm512_set1_ps(factors[r])));
@@ -113,16 +115,18 @@ APUS_INLINE void quantize_weights(const panel *p, const source_q8 *from, int64_t
 }
 
 /// KIVI: what the minima of a group of values add to each row.
-APUS_INLINE void weigh_minima(const panel *p, const float *minima, int rows, float *rests) {
+APUS_INLINE void weigh_minima(const panel *p, const source_q8 *from, int64_t group, int rows, int blocks, float *rests) {
     __m512 lanes[Q8_ROWS];
-    UNROLL for (int r = 0; r < rows; r++) lanes[r] = _mm512_setzero_ps();
+    UNROLL for (int r = 0; r < rows * blocks; r++) lanes[r] = _mm512_setzero_ps();
     UNROLL for (int j = 0; j < APUS_KV_BLOCK; j += 16) {
-        __m512 minimum = _mm512_load_ps(minima + j);
-        UNROLL for (int r = 0; r < rows; r++) {
-            lanes[r] = _mm512_fmadd_ps(_mm512_load_ps(p->weights[r] + j), minimum, lanes[r]);
+        UNROLL for (int b = 0; b < blocks; b++) {
+            __m512 minimum = _mm512_load_ps(from[b].value_minima + group * APUS_KV_BLOCK + j);
+            UNROLL for (int r = b * rows; r < b * rows + rows; r++) {
+                lanes[r] = _mm512_fmadd_ps(_mm512_load_ps(p->weights[r] + j), minimum, lanes[r]);
+            }
         }
     }
-    _mm512_store_ps(rests, fold_rows(lanes, rows, FOLD_SUM));
+    _mm512_store_ps(rests, fold_rows(lanes, rows * blocks, FOLD_SUM));
 }
 
 /// Weights times values for `vectors` vectors of dimensions from `start` on, one group, merged into `out`.
@@ -173,8 +177,8 @@ APUS_INLINE void panel_q8(panel *p, tile t, const query_codes *q, int64_t row, i
     panel_sums sums = softmax_panel(p, rows, kind == PANEL_AHEAD ? &keys : NULL);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
         if (kind == PANEL_AHEAD) prefetch_some(&values, 16);
-        quantize_weights(p, from, group, rows, &w);
-        if (kind == PANEL_KIVI) weigh_minima(p, from->value_minima + group * APUS_KV_BLOCK, rows, w.rests[group]);
+        quantize_weights(p, from, group, rows, 1, 0, &w);
+        if (kind == PANEL_KIVI) weigh_minima(p, from, group, rows, 1, w.rests[group]);
     }
     merge_panel(p, sums, t.span, row);
     for (int r = 0; r < rows; r++) {
@@ -266,130 +270,3 @@ APUS_INLINE void block_q8(const apus_attention_args *args, const apus_attend_uni
     // The unit's first panel prefetches the next block.
     run_panels(args, unit, t, queries, &from, block, PANEL_AHEAD, PANEL_PLAIN);
 }
-
-/// KIVI: what scores of one half of the keys begin with, the rows' queries times the minima.
-APUS_INLINE void load_kivi_biases(tile t, float *biases, const float *minima, int64_t rows, int64_t dimension) {
-    for (int64_t first = 0; first < rows; first += 8) {
-        int64_t count = rows - first < 8 ? rows - first : 8;
-        __m512 sums[8];
-        UNROLL for (int i = 0; i < 8; i++) sums[i] = _mm512_setzero_ps();
-        for (int64_t d = 0; d < dimension; d += 16) {
-            __mmask16 lanes = apus_tail_avx512(dimension - d);
-            __m512 minimum = _mm512_maskz_loadu_ps(lanes, minima + d);
-            const float *query = t.query + first * dimension + d;
-            UNROLL for (int i = 0; i < 8; i++) {
-                if (i >= count) continue;
-                sums[i] = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, query + i * dimension), minimum, sums[i]);
-            }
-        }
-        __m512 folded = fold_eight(sums, 8, FOLD_SUM);
-        _mm512_mask_storeu_ps(biases + first, (__mmask16)((1 << count) - 1), folded);
-    }
-}
-
-/// KIVI: the rows' queries times the scales of one half of the keys, as codes; eight groups at a time share a fold.
-APUS_INLINE void load_kivi_codes(tile t, query_codes q, const float *scales, int64_t rows, int64_t dimension) {
-    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-    int64_t items = rows * apus_groups(dimension), row = 0, d = 0;
-    for (int64_t first = 0; first < items; first += 8) {
-        int64_t count = items - first < 8 ? items - first : 8, targets[8];
-        __m512 low[8], high[8], most[8];
-        __mmask16 low_lanes[8], high_lanes[8];
-        _Alignas(32) float factors[8];
-        UNROLL for (int i = 0; i < 8; i++) {
-            if (first + i > 0 && i < count) {  // a batch that is not full repeats its last
-                d += 32;
-                if (d >= dimension) d = 0, row++;
-            }
-            targets[i] = row * dimension + d;
-            const float *query = t.query + targets[i];
-            low_lanes[i] = apus_tail_avx512(dimension - d);
-            high_lanes[i] = dimension - d > 16 ? apus_tail_avx512(dimension - d - 16) : 0;
-            low[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(low_lanes[i], query),
-                                   _mm512_maskz_loadu_ps(low_lanes[i], scales + d));
-            high[i] = _mm512_mul_ps(_mm512_maskz_loadu_ps(high_lanes[i], query + 16),
-                                    _mm512_maskz_loadu_ps(high_lanes[i], scales + d + 16));
-            most[i] = _mm512_castsi512_ps(
-                _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low[i]), magnitude),
-                                 _mm512_and_si512(_mm512_castps_si512(high[i]), magnitude)));
-        }
-        group_scales of = scales_of(fold_eight(most, 8, FOLD_MAX_BITS));
-        _mm256_store_ps(factors, of.inverse);
-        _mm256_mask_storeu_ps(q.scales + first, (__mmask8)((1 << count) - 1), of.scale);
-        UNROLL for (int i = 0; i < 8; i++) {
-            // Without a factor all codes are 0: so is the low byte of what no number becomes.
-            __m512 factor = _mm512_set1_ps(factors[i < count ? i : count - 1]);
-            __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low[i], factor));
-            __m512i b = _mm512_cvtps_epi32(_mm512_mul_ps(high[i], factor));
-            _mm_mask_storeu_epi8(q.codes + targets[i], low_lanes[i], _mm512_cvtepi32_epi8(a));
-            _mm_mask_storeu_epi8(q.codes + targets[i] + 16, high_lanes[i], _mm512_cvtepi32_epi8(b));
-        }
-    }
-}
-
-/// KIVI: the queries of a unit for each half of the keys.
-APUS_INLINE void load_kivi_queries(tile t, kivi_tile k, int64_t rows, int64_t dimension) {
-    for (int64_t half = 0; half < 2; half++) {
-        const float *scales = k.channels + half * 2 * dimension;
-        load_kivi_codes(t, k.queries[half], scales, rows, dimension);
-        load_kivi_biases(t, k.queries[half].biases, scales + dimension, rows, dimension);
-    }
-}
-
-/// The same for a block of a KIVI type; `k` is scratch.
-APUS_INLINE void block_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, kivi_tile k,
-                            apus_kv_type type, int64_t block, const char *following) {
-    source_q8 from = kivi_open(args, unit, k, type, block, widen_halves);
-    load_kivi_queries(t, k, unit->rows, args->head_dimension);
-    prefetch(following, apus_head_bytes(type, args->head_dimension));
-    run_panels(args, unit, t, k.queries, &from, block, PANEL_KIVI, PANEL_KIVI);
-}
-
-APUS_INLINE void attend_integers(const void *pointer, int64_t begin, int64_t end, void *scratch, apus_kv_type type) {
-    const apus_attention_args *args = pointer;
-    int64_t dimension = args->head_dimension, padded = apus_padded(dimension);
-    tile t = carve_tile(scratch, padded);
-    float *scales = (float *)t.rest;
-    query_codes q = carve_codes(scales + scale_floats(dimension), dimension);
-    kivi_tile k = carve_kivi(t.rest, dimension);
-    for (int64_t index = begin; index < end; index++) {
-        apus_attend_unit unit = apus_attend_unit_at(args, index);
-        load_rows(args, &unit, t);
-        if (type == APUS_KV_Q8_0) load_codes(t, q, unit.rows, dimension, quantize_group);
-        if (!unit.plan->splits) clear_state(t.all, unit.rows, padded);
-        for (int64_t span = unit.first_span; span < unit.end_span; span++) {
-            apus_block_range blocks = unit_blocks(args, &unit, t, span);
-            clear_state(t.span, unit.rows, padded);
-            for (int64_t block = blocks.begin; block < blocks.end; block++) {
-                const char *following = following_block(args, &unit, t, type, block, index, end);
-                if (type == APUS_KV_Q8_0) {
-                    block_q8(args, &unit, t, q, scales, block, following);
-                } else {
-                    block_kivi(args, &unit, t, k, type, block, following);
-                }
-            }
-            for (int64_t page = 0; apus_is_kivi(type) && page < kivi_pages(&unit, span); page++) {
-                apus_attend_page_avx512(args, &unit, t, page);
-            }
-            close_span(args, &unit, t, span);
-        }
-        close_unit(args, &unit, t);
-    }
-}
-
-/// The kernels of a tier, of the types with integer dots.
-#define ATTEND_INTEGERS(tier)                                                                               \
-    static void attend_q8_##tier(const void *args, int64_t begin, int64_t end, void *scratch) {             \
-        attend_integers(args, begin, end, scratch, APUS_KV_Q8_0);                                           \
-    }                                                                                                       \
-    static void attend_kivi2_##tier(const void *args, int64_t begin, int64_t end, void *scratch) {          \
-        attend_integers(args, begin, end, scratch, APUS_KV_KIVI2);                                          \
-    }                                                                                                       \
-    static void attend_kivi4_##tier(const void *args, int64_t begin, int64_t end, void *scratch) {          \
-        attend_integers(args, begin, end, scratch, APUS_KV_KIVI4);                                          \
-    }                                                                                                       \
-    static void set_attend_integers(apus_kernels *table) {                                                  \
-        table->attention.attend[APUS_KV_Q8_0] = attend_q8_##tier;                                           \
-        table->attention.attend[APUS_KV_KIVI2] = attend_kivi2_##tier;                                       \
-        table->attention.attend[APUS_KV_KIVI4] = attend_kivi4_##tier;                                       \
-    }
