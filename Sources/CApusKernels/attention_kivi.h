@@ -167,6 +167,8 @@ APUS_INLINE int64_t kivi_tile_bytes(int64_t dimension) {
     return (bytes + 63) & ~(int64_t)63;
 }
 
+/// The queries of both halves come last, biases before scales and codes, with nothing between: room for twice
+/// APUS_TILE_ROWS rows, which lay_out_queries divides otherwise.
 APUS_INLINE kivi_tile carve_kivi(char *memory, int64_t dimension) {
     int64_t numbers = apus_groups(dimension) * APUS_KV_BLOCK;
     kivi_tile k;
@@ -221,7 +223,8 @@ APUS_INLINE source_q8 kivi_open_packed(const apus_attention_args *args, const ap
     int64_t dimension = args->head_dimension, padded = apus_padded(dimension), groups = apus_groups(dimension);
     const char *keys = apus_unit_block(args, unit, type, block), *values = keys + apus_keys_bytes(type, dimension);
     widen((const uint16_t *)(keys + 2 * apus_kivi_half_bytes(type, dimension)), k.channels, 4 * dimension);
-    widen((const uint16_t *)(values + 2 * apus_kivi_half_bytes(type, padded)), k.value_scales, 2 * groups * APUS_KV_BLOCK);
+    const void *value_scales = values + 2 * apus_kivi_half_bytes(type, padded);
+    widen(value_scales, k.value_scales, 2 * groups * APUS_KV_BLOCK);
     return (source_q8){(const uint8_t *)keys, (const int8_t *)values, NULL, k.value_scales, k.value_minima, NULL, NULL};
 }
 
@@ -234,8 +237,9 @@ APUS_INLINE source_q8 kivi_open(const apus_attention_args *args, const apus_atte
     source_q8 packed = kivi_open_packed(args, unit, k, type, block, widen);
     for (int64_t half = 0; half < halves; half++) {
         int64_t at = half * APUS_KV_PAGE;
-        kivi_unpack((const char *)packed.keys + half * key_bytes, APUS_KV_PAGE * dimension, bits, k.keys + at * dimension);
-        kivi_unpack((const char *)packed.values + half * value_bytes, APUS_KV_PAGE * padded, bits, k.values + at * padded);
+        const void *keys = packed.keys + half * key_bytes, *values = packed.values + half * value_bytes;
+        kivi_unpack(keys, APUS_KV_PAGE * dimension, bits, k.keys + at * dimension);
+        kivi_unpack(values, APUS_KV_PAGE * padded, bits, k.values + at * padded);
     }
     if (halves == 1) {
         memset(k.keys + APUS_KV_PAGE * dimension, 0, (size_t)(APUS_KV_PAGE * dimension));

@@ -139,7 +139,7 @@ APUS_INLINE void load_codes(tile t, query_codes q, int64_t rows, int64_t dimensi
     }
 }
 
-/// A q8_0 block of one KV head, or a KIVI block in its form.
+/// A q8_0 block of one KV head, or a KIVI block in its form (kivi_open) or as it is stored (kivi_open_packed).
 typedef struct source_q8 {
     const uint8_t *keys;
     const int8_t *values;

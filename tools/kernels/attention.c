@@ -283,18 +283,37 @@ void hash_attention(const apus_attention_kernels *kernels) {
     free(scratch);
 }
 
+/// Every eighth dimension below 32, then every sixteenth and the multiples of 64.
+static int64_t step_of(int64_t dimension) {
+    return dimension < 32 || dimension % 64 == 0 || dimension % 64 == 56 ? 8 : 16;
+}
+
+/// One row's heads over whole KIVI blocks, as many as a panel has and fewer: they have kernels of their own.
+static void check_packed_blocks(void) {
+    for (int64_t i = 0; i < 2 * 8 * 4; i++) {
+        apus_kv_type type = i % 2 ? APUS_KV_KIVI2 : APUS_KV_KIVI4;
+        int64_t group = 1 + i / 2 % 8, dimension = 64 * (1 + i / 16), window = random_below(&numbers, 2) ? 150 : 0;
+        problem p = {type, group, 1, dimension, window, 1, APUS_KV_PAGE << random_below(&numbers, 3), {{0}}};
+        int mode = (int)random_below(&numbers, 4);
+        p.sequences[0] = make_sequence(&p, 330 + random_below(&numbers, 64), 1, (float_style)mode);
+        check(p, mode);
+    }
+}
+
 void check_attention(void) {
     static const int64_t heads[][2] = {{1, 1}, {2, 2}, {3, 1}, {6, 2}, {7, 1}, {14, 2}, {10, 1}};
     scratch = allocate(APUS_SCRATCH_BYTES);
+    memset(scratch, 0xff, APUS_SCRATCH_BYTES);
     numbers = (generator){0x9e3779b97f4a7c15};
     for (int type = 0; type < 4; type++) {
-        for (int64_t dimension = 8; dimension <= 256; dimension += dimension < 32 ? 8 : dimension % 64 ? 16 : 8) {
+        for (int64_t dimension = 8; dimension <= 256; dimension += step_of(dimension)) {
             const int64_t *pair = heads[random_below(&numbers, 7)];
             int64_t window = random_below(&numbers, 2) ? 1 + random_below(&numbers, 300) : 0;
             check_shape((apus_kv_type)type, pair[0], pair[1], dimension, window, (int)random_below(&numbers, 4));
             check_shape((apus_kv_type)type, 3, 1, dimension, 0, 0);
         }
     }
+    check_packed_blocks();
     printf("attention: worst error against double, relative to the largest output:");
     for (int type = 0; type < 4; type++) printf(" %s %.1e", kv_type_name(type), worst_error[type]);
     printf("\n");

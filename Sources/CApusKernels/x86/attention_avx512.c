@@ -254,7 +254,7 @@ static void merge(const void *pointer, int64_t begin, int64_t end, void *scratch
 
 // MARK: q8_0 and KIVI
 
-/// Four products per lane, of bytes below 128 and signed bytes from -127 on: no pair exceeds 16 bits.
+/// Four products per lane, of bytes below 128 and any signed bytes: no pair exceeds 16 bits.
 APUS_INLINE __m512i dot_small(__m512i sums, __m512i small, __m512i codes) {
     __m512i pairs = _mm512_maddubs_epi16(small, codes);
     return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));

@@ -2,7 +2,9 @@
 //
 // A unit of many rows brings a block into the form of q8_0 once and passes over it in panels. A unit of one panel, as
 // one row's heads are, would store and load each code for few products: its dots take codes out of their planes
-// themselves, and up to four rows go over two blocks at a time, so that folds, which take eight rows, have as many.
+// themselves, where dimensions are a multiple of 64 and every row sees the whole of a sealed block. Up to four rows go
+// over two such blocks at a time, so that folds, which take eight rows, have as many. The including file has defined
+// dot_small (attention_integers_avx512.h).
 #pragma once
 
 #include "attention_q8_avx512.h"
@@ -12,17 +14,17 @@
 
 // MARK: prefetching
 
-/// Prefetches lines of what comes next, two blocks at most, one after the other. All at once would hold up the loads
-/// behind them: as many as a core has under way at a time, between other work.
-APUS_INLINE void prefetch_lines(ahead *following, int64_t lines) {
-    ahead *next = following + (following->lines == 0);
-    if (next->lines < lines) {
-        prefetch_some(next, next->lines);
+/// Prefetches a lot of `lines`, a constant, of what comes next: two blocks at most, one after the other. All lines at
+/// once would hold up the loads behind them: as many as a core has under way at a time, between other work.
+APUS_INLINE void prefetch_lot(ahead *following, int64_t lines) {
+    ahead *block = following + (following->lines == 0);
+    if (block->lines < lines) {
+        prefetch_some(block, block->lines);
         return;
     }
-    for (int64_t i = 0; i < lines; i++) _mm_prefetch(next->next + 64 * i, _MM_HINT_T1);
-    next->next += 64 * lines;
-    next->lines -= lines;
+    for (int64_t i = 0; i < lines; i++) _mm_prefetch(block->next + 64 * i, _MM_HINT_T1);  // unrolled
+    block->next += 64 * lines;
+    block->lines -= lines;
 }
 
 // MARK: queries
@@ -33,7 +35,7 @@ typedef struct kivi_item {
 } kivi_item;
 
 /// The queries of a unit for each half of the keys of one block or two: sets one after the other, each row by row, group
-/// by group. `items` are as many, rounded up to eight.
+/// by group. As many items, the last repeated to a multiple of eight.
 typedef struct kivi_queries {
     query_codes sets[4];
     const float *channels;  ///< of the first half: scales, then minima
@@ -59,7 +61,7 @@ APUS_INLINE void lay_out_queries(kivi_queries *q, const kivi_tile *k, int64_t ro
             }
         }
     }
-    kivi_item last = q->items[at - 1];  // read once: clang 21 vectorizes a chain of copies, wrongly
+    kivi_item last = q->items[at - 1];  // read once: clang 21 vectorizes a chain of copies (AVX2 and up), wrongly
     for (; at % 8 != 0; at++) q->items[at] = last;
 }
 
@@ -88,11 +90,12 @@ APUS_INLINE void load_kivi_biases(tile t, const kivi_queries *q, int64_t sets, i
     }
 }
 
-/// A row's group of queries times the scales of a set. `whole`: all groups have 32 dimensions.
+/// A row's group of queries times the scales of a set.
 typedef struct scaled_query {
     __m512 low, high;
 } scaled_query;
 
+/// `whole`: all groups have 32 dimensions.
 APUS_INLINE scaled_query scale_query(tile t, const kivi_queries *q, int64_t item, int64_t dimension, int whole) {
     const float *query = t.query + q->items[item].query, *scales = q->channels + q->items[item].scales;
     int64_t rest = whole ? 32 : dimension - q->items[item].query % dimension;
@@ -107,7 +110,7 @@ APUS_INLINE void load_kivi_scales(tile t, const kivi_queries *q, int64_t sets, i
     const __m512 magnitude = _mm512_castsi512_ps(_mm512_set1_epi32(0x7fffffff));
     for (int64_t first = 0; first < sets * q->rows * apus_groups(dimension); first += 8) {
         __m512 most[8];
-        prefetch_lines(following, lines);
+        prefetch_lot(following, lines);
         UNROLL for (int i = 0; i < 8; i++) {
             scaled_query x = scale_query(t, q, first + i, dimension, whole);
             most[i] = fold(_mm512_and_ps(x.low, magnitude), _mm512_and_ps(x.high, magnitude), FOLD_MAX_BITS);
@@ -118,7 +121,7 @@ APUS_INLINE void load_kivi_scales(tile t, const kivi_queries *q, int64_t sets, i
     }
 }
 
-/// What no number becomes does not matter: its group's scale is NaN.
+/// Codes: scaled queries times `factors`. What infinity and NaN become does not matter: their group's scale is NaN.
 APUS_INLINE void load_kivi_codes(tile t, const kivi_queries *q, int64_t sets, int64_t dimension, int whole,
                                  const float *factors) {
     for (int64_t first = 0; first < sets * q->rows * apus_groups(dimension); first += 2) {
@@ -168,21 +171,15 @@ APUS_INLINE void planes_of(const uint8_t *packed, int bits, __m512i *planes) {
     }
 }
 
-APUS_INLINE __m512i four_codes(const void *codes) {
-    int32_t four;
-    memcpy(&four, codes, 4);
-    return _mm512_set1_epi32(four);
-}
-
-/// Scores of `rows` rows from `row` on against half of a block's keys, for the panel's rows from `at` on. The dimension
-/// is a multiple of 64: of two bits, a vector of codes has two groups of each of the half's two tiles, else one.
-APUS_INLINE void score_packed(panel *p, int at, query_codes q, int64_t row, int64_t dimension, const uint8_t *packed,
-                              int half, int rows, int bits, ahead *following) {
+/// Scores of a unit's rows against half of a block's keys, for the panel's rows from `at` on. The dimension is a multiple
+/// of 64: of two bits, a vector of codes has two groups of each of the half's two tiles, else one.
+APUS_INLINE void score_packed(panel *p, int at, query_codes q, int64_t dimension, const uint8_t *packed, int half,
+                              int rows, int bits, ahead *following) {
     int64_t groups = apus_groups(dimension), apart = bits == 2 ? groups / 2 : groups;
     int together = rows > 6 && bits == 2 ? (rows + 1) / 2 : rows;  // as many as have their sums in registers
     __m512i dots[MAX_GROUPS][Q8_ROWS][2];
     for (int64_t group = 0; group < apart; group++) {
-        prefetch_lines(following, LINES(bits));
+        prefetch_lot(following, LINES(bits));
         UNROLL for (int first = 0; first < rows; first += together) {
             int count = rows - first < together ? rows - first : together;
             __m512i sums[Q8_ROWS][4];
@@ -193,7 +190,7 @@ APUS_INLINE void score_packed(panel *p, int at, query_codes q, int64_t row, int6
                 __m512i planes[4];
                 planes_of(packed + 16 * d, bits, planes);
                 UNROLL for (int r = 0; r < count; r++) {
-                    const int8_t *codes = q.codes + (row + first + r) * code_stride(dimension) + d;
+                    const int8_t *codes = q.codes + (first + r) * code_stride(dimension) + d;
                     UNROLL for (int i = 0; i < PLANES(bits); i++) {
                         __m512i four = four_codes(codes + (bits == 2 ? i % 2 * 32 * apart : 0));
                         sums[r][i] = dot_small(sums[r][i], planes[i], four);
@@ -210,9 +207,9 @@ APUS_INLINE void score_packed(panel *p, int at, query_codes q, int64_t row, int6
         }
     }
     UNROLL for (int r = 0; r < rows; r++) {
-        __m512 a = _mm512_set1_ps(q.biases[row + r]), b = a;
+        __m512 a = _mm512_set1_ps(q.biases[r]), b = a;
         for (int64_t group = 0; group < groups; group++) {
-            __m512 scale = _mm512_set1_ps(q.scales[(row + r) * groups + group]);
+            __m512 scale = _mm512_set1_ps(q.scales[r * groups + group]);
             a = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[group][r][0]), scale, a);
             b = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[group][r][1]), scale, b);
         }
@@ -258,7 +255,7 @@ APUS_INLINE void weigh_packed(int at, const weight_codes *w, const uint8_t *pack
     }
 }
 
-/// Lanes from `rows` on, from the first on.
+/// Lane i is lane i + rows of x: the next block's rows come first.
 APUS_INLINE __m512 next_rows(__m512 x, int rows) {
     __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     return _mm512_permutexvar_ps(_mm512_add_epi32(lanes, _mm512_set1_epi32(rows)), x);
@@ -272,12 +269,12 @@ APUS_INLINE void panel_packed(panel *p, tile t, const kivi_queries *q, int64_t d
     _Alignas(64) float alpha[2][16], beta[2][16];
     weight_codes w;
     UNROLL for (int half = 0; half < 2 * blocks; half++) {
-        score_packed(p, half / 2 * rows, q->sets[half], 0, dimension, from[half / 2].keys + half % 2 * half_bytes, half % 2,
-                     rows, bits, following);
+        const uint8_t *keys = from[half / 2].keys + half % 2 * half_bytes;
+        score_packed(p, half / 2 * rows, q->sets[half], dimension, keys, half % 2, rows, bits, following);
     }
     panel_sums sums = softmax_rows(p, rows * blocks, 1, NULL);
     for (int64_t group = 0; group < apus_groups(dimension); group++) {
-        prefetch_lines(following, LINES(bits));
+        prefetch_lot(following, LINES(bits));
         quantize_weights(p, from, group, rows, blocks, 1, &w);
         weigh_minima(p, from, group, rows, blocks, w.rests[group]);
     }
@@ -288,11 +285,13 @@ APUS_INLINE void panel_packed(panel *p, tile t, const kivi_queries *q, int64_t d
     int vectors = rows > PAIR_ROWS ? 1 : 2;
     for (int64_t start = 0; start < dimension; start += 16 * vectors) {
         UNROLL for (int b = 0; b < blocks; b++) {
-            prefetch_lines(following, LINES(bits));
-            weigh_packed(b * rows, &w, (const uint8_t *)from[b].values, dimension, start, vectors, rows, alpha[b], beta[b],
-                         t.span.out, bits);
+            prefetch_lot(following, LINES(bits));
+            const uint8_t *values = (const uint8_t *)from[b].values;
+            weigh_packed(b * rows, &w, values, dimension, start, vectors, rows, alpha[b], beta[b], t.span.out, bits);
         }
     }
+    prefetch_some(following, following->lines);
+    prefetch_some(following + 1, following[1].lines);
 }
 
 #define PANEL_PACKED(rows, blocks, bits)                                                                       \
@@ -331,7 +330,7 @@ PANELS_PACKED(4)
 
 // MARK: blocks
 
-/// How many blocks from `block` on, at most two, one panel goes over packed; 0: this one is brought out first.
+/// How many blocks from `block` on, at most two, one panel goes over packed; 0: this one is unpacked first.
 APUS_INLINE int64_t packed_blocks(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
                                   int64_t end) {
     int64_t blocks = block + 1 < end && unit->rows <= PAIR_ROWS ? 2 : 1;
@@ -345,7 +344,7 @@ APUS_INLINE int64_t packed_blocks(const apus_attention_args *args, const apus_at
     return blocks;
 }
 
-/// `packed` blocks, or if 0 one that isn't, for all rows of a unit; `k` is scratch.
+/// `packed` blocks, or if 0 one to unpack, for all rows of a unit; `k` is scratch.
 APUS_INLINE void blocks_kivi(const apus_attention_args *args, const apus_attend_unit *unit, tile t, const kivi_tile *k,
                              const kivi_queries *q, apus_kv_type type, int64_t block, int64_t packed,
                              const char *const *following) {

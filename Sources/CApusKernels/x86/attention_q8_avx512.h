@@ -1,4 +1,5 @@
-// Attention over q8_0 keys and values with integer dots, and over KIVI's in the same form, for the AVX-512 tiers.
+// Attention over q8_0 keys and values with integer dots, and over KIVI's in the same form, for the AVX-512 tiers. The
+// including file has defined the dots (attention_integers_avx512.h).
 #pragma once
 
 #include "../attention_kivi.h"
@@ -9,6 +10,13 @@
 
 /// What a panel reads: q8_0 whose next block somebody else prefetches, or the panel does; KIVI's form of it.
 typedef enum panel_kind { PANEL_PLAIN, PANEL_AHEAD, PANEL_KIVI } panel_kind;
+
+/// Four codes, in every lane.
+APUS_INLINE __m512i four_codes(const void *codes) {
+    int32_t four;
+    memcpy(&four, codes, 4);
+    return _mm512_set1_epi32(four);
+}
 
 /// Scores of the panel's rows against tiles `first` and `first + 1` of 16 keys.
 APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimension, const source_q8 *from, int first,
@@ -30,9 +38,7 @@ APUS_INLINE void score_q8(panel *p, query_codes q, int64_t row, int64_t dimensio
             __m512i a = _mm512_loadu_si512(keys + 16 * d), b = _mm512_loadu_si512(keys + tile_bytes + 16 * d);
             if (kind == PANEL_AHEAD) prefetch_some(following, 1);
             UNROLL for (int r = 0; r < rows; r++) {
-                int32_t four;
-                memcpy(&four, q.codes + (row + r) * stride + d, 4);
-                __m512i codes = _mm512_set1_epi32(four);
+                __m512i codes = four_codes(q.codes + (row + r) * stride + d);
                 dots[r][0] = kind == PANEL_KIVI ? dot_small(dots[r][0], a, codes) : dot_offset(dots[r][0], a, codes);
                 dots[r][1] = kind == PANEL_KIVI ? dot_small(dots[r][1], b, codes) : dot_offset(dots[r][1], b, codes);
             }
@@ -145,9 +151,7 @@ APUS_INLINE void weigh_q8(const panel *p, const weight_codes *w, const source_q8
         }
         if (kind == PANEL_AHEAD) prefetch_some(following, 1);
         UNROLL for (int r = 0; r < rows; r++) {
-            int32_t four;
-            memcpy(&four, w->codes[group][r] + key, 4);
-            __m512i codes = _mm512_set1_epi32(four);
+            __m512i codes = four_codes(w->codes[group][r] + key);
             UNROLL for (int v = 0; v < vectors; v++) dots[r][v] = dot_small(dots[r][v], codes, values[v]);
         }
     }
