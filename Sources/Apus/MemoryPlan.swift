@@ -94,7 +94,8 @@ public struct MemoryPlan: Sendable {
                 contextLength: context,
                 maximumRowCount: options.chunkLength ?? 512,
                 kvType: options.kvType,
-                sequenceCount: contextCount
+                sequenceCount: contextCount,
+                maximumSequenceCount: options.maximumSequenceCount
             )
             if options.kvPositionCount != nil || fit(sizes) { return sizes }
             if contextCount > 1 {

@@ -26,6 +26,8 @@ public struct ModelOptions: Sendable {
     public var prefixFolder: PrefixFolder?
     /// Bytes that a text may take which is embedded or scored beside the engine; nil takes what the plan leaves of the limit.
     package var textByteLimit: Int?
+    /// The most sequences that will be under way at once, if that is known.
+    package var maximumSequenceCount = Int.max
     /// The most prompt tokens of a step.
     package var chunkLength: Int?
     /// How requests share the engine; its chunk length is the one above.

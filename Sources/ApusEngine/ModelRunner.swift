@@ -19,6 +19,8 @@ public final class ModelRunner: StepRunning {
         public var kvType: KVType
         /// Sequences that there is to be room for at once, however short the pool is.
         public var sequenceCount: Int
+        /// The most sequences that will be under way at once, if that is known: types with exact pages keep some for each.
+        public var maximumSequenceCount: Int
 
         /// Creates sizes.
         public init(
@@ -27,7 +29,8 @@ public final class ModelRunner: StepRunning {
             maximumRowCount: Int = 512,
             maximumLogitsRowCount: Int = 64,
             kvType: KVType = .f16,
-            sequenceCount: Int = 1
+            sequenceCount: Int = 1,
+            maximumSequenceCount: Int = .max
         ) {
             self.kvPositionCount = kvPositionCount
             self.contextLength = contextLength
@@ -35,6 +38,7 @@ public final class ModelRunner: StepRunning {
             self.maximumLogitsRowCount = maximumLogitsRowCount
             self.kvType = kvType
             self.sequenceCount = sequenceCount
+            self.maximumSequenceCount = maximumSequenceCount
         }
 
         fileprivate var blockCount: Int { (kvPositionCount + kvType.blockLength - 1) / kvType.blockLength }
@@ -45,7 +49,7 @@ public final class ModelRunner: StepRunning {
         fileprivate var sequenceCapacity: Int {
             let residual = kvType.residualLength
             guard residual > 0 else { return maximumRowCount }
-            return min(maximumRowCount, max(1, sequenceCount, kvPositionCount / (16 * residual)))
+            return min(maximumRowCount, maximumSequenceCount, max(1, sequenceCount, kvPositionCount / (16 * residual)))
         }
     }
 

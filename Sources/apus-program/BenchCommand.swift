@@ -80,6 +80,7 @@ struct BenchCommand: AsyncParsableCommand {
         let needed = prompt + generate + 2
         if options.contextLength == nil { options.contextLength = needed }
         options.contextCount = batch
+        options.maximumSequenceCount = batch
         let block = options.kvType.blockLength
         options.kvPositionCount = batch * ((needed + block - 1) / block * block)
         let loaded = try LoadedModel(path: path, options: options)

@@ -44,6 +44,7 @@ struct ModelOptionArguments: ParsableArguments {
             memoryLimit: memory?.byteCount
         )
         options.chunkLength = chunk
+        options.maximumSequenceCount = 1
         return options
     }
 }

@@ -151,6 +151,7 @@ extension ServeCommand {
     private func entries(_ folder: PrefixFolder?, _ isServing: Latch) async throws -> [ModelRegistry.Entry] {
         var options = model.options
         options.contextCount = contexts
+        options.maximumSequenceCount = maxRequests
         options.engine.batching = batching
         options.engine.cachesPrefixes = prefixCache
         options.prefixFolder = folder

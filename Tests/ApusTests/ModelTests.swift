@@ -159,6 +159,18 @@ import Testing
         #expect(scoring?.code == .contextFull)
     }
 
+    /// An exact page has keys and values of 32 positions, 3 heads and 64 dimensions as halves: one for each of 30 layers, and
+    /// one that a step fills.
+    @Test func exactPagesArePlannedForAsManySequencesAsThereCanBe() throws {
+        let facts = try ModelFacts(ModelFile(path: RealModel.smolLM2.path))
+        var options = ModelOptions(contextLength: 8192, kvType: .kivi2)
+        let byPositions = try facts.memoryPlan(options: options).keyValues
+        options.maximumSequenceCount = 1
+        let saved = byPositions - (try facts.memoryPlan(options: options).keyValues)
+        let pages = (8192 / 512 - 1) * (30 + 1) * 32 * 3 * 64 * 2 * 2
+        #expect((pages..<pages + 4096).contains(saved))
+    }
+
     @Test func embeddingsHaveTheModelsWidthAndAreTheSameEachTime() async throws {
         let model = try await Self.model
         let first = try model.embedding(of: "A spider sits in its web.")
