@@ -95,7 +95,8 @@ final class Embedder: Sendable {
             contextLength: tokens.count,
             maximumRowCount: rows,
             maximumLogitsRowCount: rows,
-            kvType: options.kvType
+            kvType: options.kvType,
+            maximumSequenceCount: 1
         )
         try check(sizes)
         return try compute.withLock { held in

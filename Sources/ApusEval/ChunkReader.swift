@@ -21,7 +21,8 @@ struct ChunkReader {
                 contextLength: contextLength,
                 maximumRowCount: Self.rowCount,
                 maximumLogitsRowCount: Self.rowCount,
-                kvType: kvType
+                kvType: kvType,
+                maximumSequenceCount: 1
             ),
             compute: model.compute
         )

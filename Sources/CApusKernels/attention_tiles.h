@@ -24,13 +24,18 @@ typedef struct panel {
     int32_t full;     ///< 1: all rows see all keys
 } panel;
 
+/// Whether rows at ascending positions from `first` to `last` all see all keys of a block.
+APUS_INLINE int all_see_all(int64_t first, int64_t last, int64_t window, apus_keys keys) {
+    return apus_visible_keys(first, window, keys).end == APUS_KV_BLOCK && apus_visible_keys(last, window, keys).begin == 0;
+}
+
 /// Sets up a panel of rows at these ascending positions; 0 if no row sees one of the keys.
 APUS_INLINE int open_panel(panel *p, const int32_t *positions, int64_t rows, int64_t window, apus_keys keys) {
     apus_key_range first = apus_visible_keys(positions[0], window, keys);
     apus_key_range last = apus_visible_keys(positions[rows - 1], window, keys);
     p->rows = (int32_t)rows;
     p->uniform = first.begin == last.begin && first.end == last.end;
-    p->full = first.end == APUS_KV_BLOCK && last.begin == 0;
+    p->full = all_see_all(positions[0], positions[rows - 1], window, keys);
     if (p->uniform) {
         for (int64_t r = 0; r < rows; r++) p->ranges[r] = first;
         return first.end > first.begin;

@@ -137,18 +137,12 @@ APUS_INLINE void load_kivi_codes(tile t, const kivi_queries *q, int64_t sets, in
 }
 
 /// The queries of `sets` sets. No code waits for its group's scale: all scales come first, biases between.
-APUS_INLINE void load_kivi_queries(tile t, const kivi_queries *q, int64_t sets, int64_t dimension, ahead *following,
-                                   int64_t lines) {
+APUS_INLINE void load_kivi_queries(tile t, const kivi_queries *q, int64_t sets, int64_t dimension, int whole,
+                                   ahead *following, int64_t lines) {
     _Alignas(64) float factors[2 * APUS_TILE_ROWS * MAX_GROUPS];
-    if (dimension % 32 == 0) {
-        load_kivi_scales(t, q, sets, dimension, 1, factors, following, lines);
-        load_kivi_biases(t, q, sets, dimension);
-        load_kivi_codes(t, q, sets, dimension, 1, factors);
-    } else {
-        load_kivi_scales(t, q, sets, dimension, 0, factors, following, lines);
-        load_kivi_biases(t, q, sets, dimension);
-        load_kivi_codes(t, q, sets, dimension, 0, factors);
-    }
+    load_kivi_scales(t, q, sets, dimension, whole, factors, following, lines);
+    load_kivi_biases(t, q, sets, dimension);
+    load_kivi_codes(t, q, sets, dimension, whole, factors);
 }
 
 // MARK: packed blocks
@@ -333,15 +327,11 @@ PANELS_PACKED(4)
 /// How many blocks from `block` on, at most two, one panel goes over packed; 0: this one is unpacked first.
 APUS_INLINE int64_t packed_blocks(const apus_attention_args *args, const apus_attend_unit *unit, tile t, int64_t block,
                                   int64_t end) {
-    int64_t blocks = block + 1 < end && unit->rows <= PAIR_ROWS ? 2 : 1;
-    int64_t window = args->window > 0 ? args->window : INT64_MAX;
+    int64_t most = unit->rows <= PAIR_ROWS ? 2 : 1, low = t.positions[0], high = t.positions[unit->rows - 1], count = 0;
     if (unit->rows > Q8_ROWS || args->head_dimension % 64 != 0) return 0;
-    if (t.positions[unit->rows - 1] - block * APUS_KV_BLOCK >= window) return 0;
-    for (; blocks > 0; blocks--) {
-        int64_t past = (block + blocks) * APUS_KV_BLOCK;
-        if (unit->slice->sealed >= past && t.positions[0] >= past - 1) break;
-    }
-    return blocks;
+    while (count < most && block + count < end
+           && all_see_all(low, high, args->window, apus_block_keys(unit->slice, block + count))) count++;
+    return count;
 }
 
 /// `packed` blocks, or if 0 one to unpack, for all rows of a unit; `k` is scratch.
@@ -355,12 +345,16 @@ APUS_INLINE void blocks_kivi(const apus_attention_args *args, const apus_attend_
     panel p;
     if (packed == 0) {
         from[0] = kivi_open(args, unit, k[0], type, block, widen_halves);
-        load_kivi_queries(t, q, 2, dimension, next, LINES(bits));
+        if (dimension % 32 == 0) {
+            load_kivi_queries(t, q, 2, dimension, 1, next, LINES(bits));
+        } else {
+            load_kivi_queries(t, q, 2, dimension, 0, next, LINES(bits));
+        }
         prefetch_some(next, next->lines);
         run_panels(args, unit, t, q->sets, from, block, PANEL_KIVI, PANEL_KIVI);
         return;
     }
     for (int64_t b = 0; b < packed; b++) from[b] = kivi_open_packed(args, unit, k[b], type, block + b, widen_halves);
-    load_kivi_queries(t, q, 2 * packed, dimension, next, LINES(bits));
+    load_kivi_queries(t, q, 2 * packed, dimension, 1, next, LINES(bits));
     (bits == 2 ? panels_packed_2 : panels_packed_4)[packed - 1][unit->rows - 1](&p, t, q, dimension, from, next);
 }
