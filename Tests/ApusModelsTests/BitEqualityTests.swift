@@ -20,9 +20,18 @@ import Testing
             model = try source.load(quantization: type, compute: Compute(tier: tier, threadCount: 1))
         }
 
-        func driver(threads: Int, storage: StepDriver.Storage, sequences: Int = 1) throws -> StepDriver {
+        func driver(threads: Int, storage: StepDriver.Storage, positions: Int = 192, sequences: Int = 1) throws
+            -> StepDriver
+        {
             let compute = try Compute(tier: tier, threadCount: threads)
-            return try StepDriver(model, storage: storage, sequences: sequences, compute: compute)
+            return try StepDriver(
+                model,
+                storage: storage,
+                positions: positions,
+                rows: positions,
+                sequences: sequences,
+                compute: compute
+            )
         }
     }
 
@@ -101,5 +110,29 @@ import Testing
         )
         let wanted = zip(expected, lastCounts).flatMap { $0.suffix($1) }
         Self.expectSame(found, wanted, "among others")
+    }
+
+    /// A chunk that isn't a prompt's last attends for no row in the last layer, past the first span of positions, too,
+    /// where contexts are split: alone, and beside a sequence that generates.
+    @Test(arguments: SyntheticModel.all, KVType.allCases)
+    func chunksThatWantNoLogitsLeaveTheOthersTheirBits(family: SyntheticModel, kvType: KVType) throws {
+        let text = SyntheticModel.tokens(600)
+        let other = SyntheticModel.tokens(4, seed: 1)
+        let model = try Loaded(family.source(), .q8_0)
+        let alone = try model.driver(threads: 1, storage: .blocks(kvType), positions: 640)
+        let expected = [alone.logits(of: text).suffix(1), ArraySlice(alone.logits(of: other))]
+
+        let together = try model.driver(threads: 2, storage: .blocks(kvType), positions: 640, sequences: 2)
+        var found: [[Float]] = []
+        for (index, range) in [0..<130, 130..<299, 299..<430, 430..<560].enumerated() {
+            let chunk = StepDriver.Piece(position: range.lowerBound, tokens: text[range], logitsCount: 0)
+            let generating = StepDriver.Piece(sequence: 1, position: index, tokens: other[index...index])
+            found += together.logits(index == 3 ? [chunk] : [chunk, generating])
+        }
+        let last = together.logits([
+            .init(sequence: 1, position: 3, tokens: other[3...]),
+            .init(position: 560, tokens: text[560...], logitsCount: 1),
+        ])
+        Self.expectSame(found + last, Array(expected[1] + expected[0]), "beside chunks without logits")
     }
 }

@@ -8,11 +8,14 @@ package final class StepDriver {
         package let sequence: Int
         package let position: Int
         package let tokens: ArraySlice<Int32>
+        package let logitsCount: Int
 
-        package init(sequence: Int = 0, position: Int = 0, tokens: ArraySlice<Int32>) {
+        /// - Parameter logitsCount: of how many of the last tokens logits are wanted; nil: of all.
+        package init(sequence: Int = 0, position: Int = 0, tokens: ArraySlice<Int32>, logitsCount: Int? = nil) {
             self.sequence = sequence
             self.position = position
             self.tokens = tokens
+            self.logitsCount = logitsCount ?? tokens.count
         }
     }
 
@@ -66,29 +69,30 @@ package final class StepDriver {
         )
     }
 
-    /// One step over the pieces: the logits of all rows, in order.
+    /// One step over the pieces: the logits of all rows that are wanted, in order.
     package func logits(_ pieces: [Piece]) -> [[Float]] {
         run(pieces)
         return rows(of: pieces).map { step.logits.row($0) }
     }
 
-    /// One step over the pieces: of all rows' logits, in order, the place of the largest and a hash of their bits.
+    /// One step over the pieces: of all logits that are wanted, in order, the place of the largest and a hash of their bits.
     package func digests(_ pieces: [Piece]) -> [LogitsDigest] {
         run(pieces)
         return rows(of: pieces).map { row in step.logits.withRow(row) { LogitsDigest($0.span) } }
     }
 
-    private func rows(of pieces: [Piece]) -> Range<Int> { 0..<pieces.reduce(0) { $0 + $1.tokens.count } }
+    private func rows(of pieces: [Piece]) -> Range<Int> { 0..<pieces.reduce(0) { $0 + $1.logitsCount } }
 
     private func run(_ pieces: [Piece]) {
-        var plan = StepPlan(rowCapacity: rows(of: pieces).count, sliceCapacity: pieces.count, blockCapacity: 0)
+        let rowCount = pieces.reduce(0) { $0 + $1.tokens.count }
+        var plan = StepPlan(rowCapacity: rowCount, sliceCapacity: pieces.count, blockCapacity: 0)
         for piece in pieces {
             // Blocks of different sequences alternate, in descending order.
             let blocks = (0..<blocksPerSequence).map { Int32(($0 + 1) * sequenceCount - 1 - piece.sequence) }
             plan.append(
                 tokens: piece.tokens,
                 position: piece.position,
-                logitsCount: piece.tokens.count,
+                logitsCount: piece.logitsCount,
                 blocks: blocks,
                 slot: piece.sequence
             )

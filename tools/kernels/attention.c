@@ -105,12 +105,15 @@ static void attend(const problem *p, int copy, const apus_attention_kernels *ker
     for (int64_t i = 0; i < p->count; i++) {
         const sequence *s = &p->sequences[i];
         apus_attention_slice whole = {s->query, output + rows * stride, s->rows, s->position, s->tables[copy], 0, 0, NULL};
+        // A prompt's chunk of which no row is wanted changes nothing for the others.
+        slices[count] = whole;
+        slices[count].position += whole.rows, slices[count++].rows = 0;
         int64_t page_bytes = apus_kv_page_bytes(p->kv_heads, p->dimension);
         count += cut_slice(p->type, p->residual, whole, stride, s->pages[copy], page_bytes, slices + count);
         rows += s->rows;
         longest = s->position + s->rows > longest ? s->position + s->rows : longest;
     }
-    int64_t partial_bytes = apus_attention_partial_bytes(rows, longest, p->query_heads, p->dimension);
+    int64_t partial_bytes = apus_attention_partial_bytes(rows + p->count, longest, p->query_heads, p->dimension);
     apus_attention_args args = {slices, count, stride, stride, p->query_heads, p->kv_heads, p->dimension,
         1.0f / sqrtf((float)p->dimension), p->window, allocate(partial_bytes + 64)};
     char *end = (char *)args.partials + partial_bytes;
@@ -124,6 +127,9 @@ static void attend(const problem *p, int copy, const apus_attention_kernels *ker
             kernels->merge(&args, 0, apus_merge_units(&args), scratch);
         }
     }
+    args.slices = slices, args.slice_count = 1;
+    expect(apus_attend_units(&args) + apus_merge_units(&args) == 0, "no rows, no units", "any");
+    args.slice_count = count;
     if (!alone) {
         for (int64_t u = apus_attend_units(&args) - 1; u >= 0; u--) kernels->attend[p->type](&args, u, u + 1, scratch);
         kernels->merge(&args, 0, apus_merge_units(&args), scratch);
