@@ -64,8 +64,8 @@ public final class Compute {
 
     /// Several matrices with one input, as one operation: their tiles form one list of units.
     package func matmul(_ group: borrowing MatmulGroup) {
-        // Up to eight rows a matmul streams its weights; above, it computes.
-        let split: WorkSplit = group.rowCount <= 8 ? .runs : .claims(grain: 4)
+        // Few rows stream their weights, prefetching from tile to tile; many compute.
+        let split: WorkSplit = group.rowCount <= 24 ? .runs : .claims(grain: 4)
         pool.run(matmulGroupKernel, group, count: group.unitCount, split: split)
     }
 

@@ -302,9 +302,9 @@ package final class KVBlocks {
             partials: partials
         )
         let units = Int(apus_attend_units(&arguments))
-        // Few rows read keys and values once, prefetching from unit to unit; many rows compute, unevenly under the mask.
+        // A slice's few rows read keys and values once, prefetching from unit to unit; many compute, unevenly under the mask.
         let attend = KVKernels(type, compute).attend
-        compute.pool.run(attend, arguments, count: units, split: rowCount <= 8 ? .runs : .claims(grain: 1))
+        compute.pool.run(attend, arguments, count: units, split: rowCount <= 8 * sliceCount ? .runs : .claims(grain: 1))
         let merges = Int(apus_merge_units(&arguments))
         compute.pool.run(
             compute.kernels.raw.pointee.attention.merge,

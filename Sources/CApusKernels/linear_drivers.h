@@ -1,6 +1,6 @@
 // The two ways through a matrix, shared by all vector tiers (numbers.md, sections 2 and 3).
 //
-// Few rows: a tile's weights are unpacked in registers and meet up to eight rows there, again for the next eight while the
+// Few rows: a tile's weights are unpacked in registers and meet up to sixteen rows there, again for the next ones while the
 // tile is in the cache (multiply_few). Many rows: 384 inputs of some vectors of outputs are unpacked to bytes in the
 // first-level cache and every panel of rows runs over them (multiply_many). Both keep one accumulator per output and add the
 // groups of 32 in ascending order: the same bits.
@@ -20,7 +20,8 @@
 #include "linear_unpack.h"
 
 #define APUS_CHUNK_GROUPS 12     ///< groups of 32 inputs unpacked at a time
-#define APUS_FEW_ROWS 8          ///< so many rows stay in registers
+#define APUS_FEW_ROWS 8          ///< the dot products of so many rows stay in registers
+#define APUS_PASS_ROWS 16        ///< so many rows at most meet a tile's weights each time that they are unpacked
 /// Above so many rows unpacking to memory pays; sooner for blocks whose scales are packed, too.
 #define APUS_UNPACKED_ROWS(block_length) ((block_length) == 256 ? 24 : 48)
 #define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
@@ -173,7 +174,8 @@ APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile
     const uint8_t *ahead = tile + APUS_PREFETCH_BYTES, *goal = ahead;
     const uint8_t *group = (const uint8_t *)args->panels +
         first / APUS_PANEL_ROWS * APUS_PANEL_ROWS * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
-    vfloat sums[APUS_PARTS * APUS_FEW_ROWS];
+    vfloat sums[APUS_PARTS * APUS_PASS_ROWS];
+    int low = rows < APUS_FEW_ROWS ? rows : APUS_FEW_ROWS;
     for (int i = 0; i < APUS_PARTS * rows; i++) { sums[i] = (vfloat){}; }
     int64_t blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
     for (int64_t block = 0; block < blocks; block++) {
@@ -189,8 +191,12 @@ APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile
             for (int part = 0; part < APUS_PARTS; part++) {
                 weight_group weights;
                 format.unpack(&weights, &scales[part], body, index, part);
-                add_group(sums + part * rows, 1, rows, &weights,
+                add_group(sums + part * rows, 1, low, &weights,
                           rows_from(group, panel_rows, first % APUS_PANEL_ROWS), format.arithmetic);
+                if (rows > low) {
+                    add_group(sums + part * rows + low, 1, rows - low, &weights,
+                              rows_from(group, panel_rows, first % APUS_PANEL_ROWS + low), format.arithmetic);
+                }
             }
             group += panel_rows * APUS_PANEL_ROW_BYTES;
         }
@@ -211,13 +217,13 @@ APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64
             int64_t panel = first / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
             int64_t panel_rows = args->rows - panel < APUS_PANEL_ROWS ? args->rows - panel : APUS_PANEL_ROWS;
             int64_t left = panel + panel_rows - first;
-            rows = left < APUS_FEW_ROWS ? left : APUS_FEW_ROWS;
+            rows = left < APUS_FEW_ROWS ? left : left < 12 ? APUS_FEW_ROWS : left < APUS_PASS_ROWS ? 12 : APUS_PASS_ROWS;
             switch (rows) {
 #define CASE(rows)                                                                                              \
     case rows:                                                                                                  \
         multiply_tile(args, tile, index * APUS_TILE_ROWS, panel_rows, first, rows, format, sizes);              \
         break;
-                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8)
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(12) CASE(16)
 #undef CASE
             default:
                 break;
@@ -228,38 +234,53 @@ APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64
 
 // MARK: Many rows
 
+/// What is brought to the first-level cache while a group is multiplied, a little at a time: a burst of prefetches would
+/// take the line fills that loads wait for.
+typedef struct rows_ahead {
+    const uint8_t *codes;   ///< of the rows that come next, in the first group
+    const uint8_t *output;  ///< what the first row will be stored to, and
+    int64_t output_stride;  ///< bytes to the next row's
+} rows_ahead;
+
 APUS_INLINE void multiply_rows(vfloat *sums, int columns, int rows, const weight_group *weights, int64_t groups,
-                               const uint8_t *panel, int64_t panel_rows, int64_t first, arithmetic how) {
+                               int is_first, const uint8_t *panel, int64_t panel_rows, int64_t first, rows_ahead ahead,
+                               arithmetic how) {
     vfloat local[APUS_COLUMNS * APUS_FEW_ROWS];
     for (int row = 0; row < rows; row++) {
-        for (int column = 0; column < columns; column++) { local[column * rows + row] = sums[row * columns + column]; }
+        for (int column = 0; column < columns; column++) {
+            local[column * rows + row] = is_first ? (vfloat){} : sums[row * columns + column];
+        }
     }
 #pragma clang loop unroll(disable)
     for (int64_t group = 0; group < groups; group++) {
+        for (int line = 0; line < rows * APUS_GROUP; line += 64) { __builtin_prefetch(ahead.codes + line, 0, 3); }
+        for (int column = 0; column < columns; column++) {
+            __builtin_prefetch(ahead.output + column * (int)sizeof(vfloat), 1, 3);
+        }
         add_group(local, columns, rows, weights, rows_from(panel, panel_rows, first), how);
         weights += columns;
         panel += panel_rows * APUS_PANEL_ROW_BYTES;
+        ahead.codes += panel_rows * APUS_PANEL_ROW_BYTES;
+        ahead.output += ahead.output_stride;
     }
     for (int row = 0; row < rows; row++) {
         for (int column = 0; column < columns; column++) { sums[row * columns + column] = local[column * rows + row]; }
     }
 }
 
-/// `count` rows of a panel and every set of columns.
-APUS_INLINE void multiply_sets(vfloat *sums, int columns, int count, unpacked_chunk chunk, const uint8_t *panel,
-                               int64_t panel_rows, int64_t row, int64_t set_stride, arithmetic how) {
+/// `count` rows of a panel and every set of columns. Rows of the output lie pages apart, so they are fetched before they
+/// are stored to.
+APUS_INLINE void multiply_sets(vfloat *sums, int columns, int count, unpacked_chunk chunk, const apus_matmul_args *args,
+                               int64_t start, const uint8_t *panel, int64_t panel_rows, int64_t row, int64_t set_stride,
+                               arithmetic how) {
+    const uint8_t *next = panel + (row + count) * APUS_GROUP;
     for (int64_t set = 0; set < chunk.sets; set++) {
+        const float *output = args->output + (start + row) * args->output_stride +
+            (chunk.column + set * columns) * APUS_LANES;
+        rows_ahead ahead = {next, (const uint8_t *)(chunk.is_last ? output : (const float *)sums),
+                            chunk.is_last ? args->output_stride * (int64_t)sizeof(float) : 0};
         multiply_rows(sums + set * set_stride, columns, count, chunk.weights + set * chunk.groups * columns,
-                      chunk.groups, panel, panel_rows, row, how);
-    }
-}
-
-/// Rows of the output lie pages apart: fetched before they are stored to, while there is work to hide it behind.
-APUS_INLINE void prefetch_outputs(unpacked_chunk chunk, const apus_matmul_args *args, int columns, int64_t first,
-                                  int64_t rows) {
-    for (int64_t row = first; row < first + rows; row++) {
-        float *output = args->output + row * args->output_stride + chunk.column * APUS_LANES;
-        for (int64_t i = 0; i < chunk.sets * columns; i++) { __builtin_prefetch(output + i * APUS_LANES, 1, 3); }
+                      chunk.groups, chunk.first_group == 0, panel, panel_rows, row, ahead, how);
     }
 }
 
@@ -281,13 +302,12 @@ APUS_INLINE void multiply_panels(vfloat *sums, int columns, unpacked_chunk chunk
     int64_t set_stride = (last - first) * columns;
     for (int64_t start = first; start < last; start += APUS_PANEL_ROWS) {
         int64_t rows = args->rows - start < APUS_PANEL_ROWS ? args->rows - start : APUS_PANEL_ROWS;
-        if (chunk.is_last) { prefetch_outputs(chunk, args, columns, start, rows); }
         const uint8_t *panel = (const uint8_t *)args->panels +
             (start * (args->inputs / APUS_GROUP) + chunk.first_group * rows) * APUS_PANEL_ROW_BYTES;
         int64_t row = 0;
 #define ROWS(count)                                                                                              \
     for (; row + count <= rows; row += count) {                                                                  \
-        multiply_sets(sums + row * columns, columns, count, chunk, panel, rows, row, set_stride, how);           \
+        multiply_sets(sums + row * columns, columns, count, chunk, args, start, panel, rows, row, set_stride, how); \
     }
         if (how.scaling == PER_32 || how.scaling == PER_32_WITH_MINIMUM) { ROWS(APUS_ROWS) }
         ROWS(APUS_ROWS_PER_16)
@@ -333,7 +353,6 @@ APUS_INLINE void multiply_columns(const apus_matmul_args *args, int64_t column, 
     int64_t rows = args->rows - first < APUS_ROWS_AT_ONCE ? args->rows - first : APUS_ROWS_AT_ONCE;
     int64_t all_blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
     int64_t step = apus_even_share(all_blocks, APUS_CHUNK_GROUPS / sizes.groups_per_block);
-    memset(sums, 0, (size_t)(rows * columns * sets) * sizeof(vfloat));
     for (int64_t block = 0; block < all_blocks; block += step) {
         int64_t blocks = all_blocks - block < step ? all_blocks - block : step;
         unpacked_chunk chunk = {weights, sets, block * sizes.groups_per_block, blocks * sizes.groups_per_block,
