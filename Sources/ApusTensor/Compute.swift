@@ -64,8 +64,7 @@ public final class Compute {
 
     /// Several matrices with one input, as one operation: their tiles form one list of units.
     package func matmul(_ group: borrowing MatmulGroup) {
-        // Few rows stream their weights, prefetching from tile to tile; many compute.
-        let split: WorkSplit = group.rowCount <= 24 ? .runs : .claims(grain: 4)
+        let split: WorkSplit = group.rowCount <= Int(APUS_RUN_ROWS) ? .runs : .claims(grain: 4)
         pool.run(matmulGroupKernel, group, count: group.unitCount, split: split)
     }
 

@@ -1,6 +1,6 @@
 // Speed of linear layers over the batch: how long 4-bit weights keep their advantage over 16 bits (docs/results/marlin.md).
 //
-// A product is the engine's: rows are prepared, then multiplied, two threads, runs up to eight rows and claims above. It
+// A product is the engine's: rows are prepared, then multiplied, two threads, runs for few rows and claims above. It
 // is measured beside a loop of one-row products and beside bringing out the whole matrix as floats first. Every round
 // runs all of these once, so that ratios are of neighbours in time; weights come from memory.
 
@@ -66,7 +66,7 @@ static void multiply(const layer_bench *b, const apus_format *format, const uint
         .output = output, .output_stride = b->outputs,
     };
     int64_t tiles = (b->outputs + format->tile_rows - 1) / format->tile_rows;
-    run_units(format->matmul, &args, tiles, rows <= 8 ? BENCH_RUNS : 4);
+    run_units(format->matmul, &args, tiles, rows <= APUS_RUN_ROWS ? BENCH_RUNS : 4);
 }
 
 typedef struct whole_args { const layer_bench *bench; const apus_format *format; const uint8_t *weights; } whole_args;

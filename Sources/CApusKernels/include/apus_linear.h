@@ -58,6 +58,9 @@ typedef struct apus_format {
     apus_range_kernel _Nonnull matmul;
 } apus_format;
 
+/// Up to so many rows a product reads its weights rather than computes: each thread does best with a run of tiles of its own.
+#define APUS_RUN_ROWS 24
+
 #define APUS_FORMAT_COUNT 18
 
 typedef struct apus_linear_kernels {
