@@ -284,7 +284,9 @@ package final class KVBlocks {
         compute: Compute
     ) {
         precondition(query.rowCount == rowCount && output.rowCount == rowCount && query.width == output.width)
+        var mostRows: Int64 = 0
         for index in 0..<sliceCount {
+            mostRows = max(mostRows, slices[index].rows)
             slices[index].query = UnsafePointer(query.base + rowSlices[index] * query.stride)
             slices[index].output = output.base + rowSlices[index] * output.stride
             slices[index].block_offset = Int64(layer * layerByteCount)
@@ -302,9 +304,10 @@ package final class KVBlocks {
             partials: partials
         )
         let units = Int(apus_attend_units(&arguments))
-        // A slice's few rows read keys and values once, prefetching from unit to unit; many compute, unevenly under the mask.
+        // Few rows of every slice read keys and values once, prefetching from unit to unit; many rows of one compute, and
+        // unevenly under the mask.
         let attend = KVKernels(type, compute).attend
-        compute.pool.run(attend, arguments, count: units, split: rowCount <= 8 * sliceCount ? .runs : .claims(grain: 1))
+        compute.pool.run(attend, arguments, count: units, split: mostRows <= 8 ? .runs : .claims(grain: 1))
         let merges = Int(apus_merge_units(&arguments))
         compute.pool.run(
             compute.kernels.raw.pointee.attention.merge,

@@ -237,7 +237,7 @@ APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64
 /// What is brought to the first-level cache while a group is multiplied, a little at a time: a burst of prefetches would
 /// take the line fills that loads wait for.
 typedef struct rows_ahead {
-    const uint8_t *codes;   ///< of the rows that come next, in the first group
+    const uint8_t *codes;   ///< of the panel's next rows, in the first group; behind its last, scales
     const uint8_t *output;  ///< what the first row will be stored to, and
     int64_t output_stride;  ///< bytes to the next row's
 } rows_ahead;
@@ -269,7 +269,7 @@ APUS_INLINE void multiply_rows(vfloat *sums, int columns, int rows, const weight
 }
 
 /// `count` rows of a panel and every set of columns. Rows of the output lie pages apart, so they are fetched before they
-/// are stored to.
+/// are stored to; while sums are no results yet, the first of them stands for the output.
 APUS_INLINE void multiply_sets(vfloat *sums, int columns, int count, unpacked_chunk chunk, const apus_matmul_args *args,
                                int64_t start, const uint8_t *panel, int64_t panel_rows, int64_t row, int64_t set_stride,
                                arithmetic how) {

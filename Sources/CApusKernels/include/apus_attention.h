@@ -51,7 +51,7 @@ typedef struct apus_kv_seal_args {
 typedef struct apus_attention_slice {
     const float *_Nonnull query;   ///< rows x query_heads x head_dimension
     float *_Nonnull output;        ///< same shape
-    int64_t rows;
+    int64_t rows;                  ///< 0: none of its rows is wanted
     int64_t position;              ///< of the first row; row r sees keys 0 ... position + r
     const void *_Nonnull const *_Nonnull blocks;  ///< this sequence's blocks in order of position
     int64_t block_offset;          ///< bytes from a block pointer to this layer's part
@@ -82,5 +82,5 @@ typedef struct apus_attention_kernels {
 int64_t apus_attend_units(const apus_attention_args *_Nonnull args);
 /// The units of `merge`, from the plan.
 int64_t apus_merge_units(const apus_attention_args *_Nonnull args);
-/// Enough for any step of at most `rows` rows over at most `positions` positions each.
+/// Enough for any step of at most `rows` rows, and no more slices, over at most `positions` positions each.
 int64_t apus_attention_partial_bytes(int64_t rows, int64_t positions, int64_t query_heads, int64_t head_dimension);

@@ -58,7 +58,8 @@ typedef struct apus_format {
     apus_range_kernel _Nonnull matmul;
 } apus_format;
 
-/// Up to so many rows a product reads its weights rather than computes: each thread does best with a run of tiles of its own.
+/// Up to so many rows each thread does best with a run of tiles of its own: the kernels prefetch from tile to tile, and a
+/// short claim begins cold and ends with prefetches of another thread's tiles.
 #define APUS_RUN_ROWS 24
 
 #define APUS_FORMAT_COUNT 18

@@ -33,16 +33,17 @@ static int64_t unit_count(const apus_attention_args *args, int64_t tile_rows) {
     return units;
 }
 
-/// Which spans a slice's rows see, and whether it is split into them; returns the slots that takes. A slice may have no
-/// rows: the last layer of a prompt's chunk that isn't its last attends for none.
+/// Which spans a slice's rows see, and whether it is split into them; returns the slots that takes. A slice without
+/// rows is one span of no units: the last layer of a prompt's chunk that isn't its last attends for none.
 static int64_t plan_slice(const apus_attention_args *args, const apus_attention_slice *slice, int64_t free_slots,
                           int64_t whole_rows, apus_slice_plan *own) {
     int64_t group = args->query_heads / args->kv_heads;
     int64_t first = args->window > 0 && slice->position >= args->window ? slice->position - args->window + 1 : 0;
     own->first_span = (int32_t)(first / APUS_KV_SPAN);
-    own->spans = (int32_t)((slice->position + slice->rows - 1) / APUS_KV_SPAN) + 1 - own->first_span;
+    int64_t last = slice->rows > 0 ? slice->position + slice->rows - 1 : first;
+    own->spans = (int32_t)(last / APUS_KV_SPAN) + 1 - own->first_span;
     int64_t slots = slice->rows * args->query_heads * own->spans;
-    own->splits = own->spans > 1 && slots > 0 && slots <= free_slots;
+    own->splits = own->spans > 1 && slots <= free_slots;
     own->tile_rows = (int32_t)(own->splits ? APUS_TILE_ROWS : whole_rows);
     own->tiles = (int32_t)((slice->rows * group + own->tile_rows - 1) / own->tile_rows);
     return own->splits ? slots : 0;
