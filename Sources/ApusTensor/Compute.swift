@@ -25,17 +25,21 @@ public final class Compute {
     /// Compute threads, the caller included.
     public var threadCount: Int { pool.threadCount }
 
-    /// Elementwise work below this many elements is not worth handing over.
-    private static let smallestShare = 16_384
+    /// Elements that a thread takes at a time: fewer are not worth handing over, more come to no end together.
+    private static let elementwiseShare = 4_096...16_384
 
-    private func elementwise<Arguments: BitwiseCopyable>(
+    /// Runs a kernel whose units are rows of `width` elements.
+    package func elementwise<Arguments: BitwiseCopyable>(
         _ kernel: @escaping apus_range_kernel,
         _ arguments: Arguments,
         rows: Int,
         width: Int
     ) {
-        let grain = max(1, Self.smallestShare / max(1, width))
-        pool.run(kernel, arguments, count: rows, split: .claims(grain: grain))
+        let share = min(
+            max(rows * width / threadCount, Self.elementwiseShare.lowerBound),
+            Self.elementwiseShare.upperBound
+        )
+        pool.run(kernel, arguments, count: rows, split: .claims(grain: max(1, share / max(1, width))))
     }
 
     // MARK: Linear layers
@@ -45,7 +49,7 @@ public final class Compute {
     package func prepare(_ input: MatmulInput, as kind: apus_activation, into panels: UnsafeMutableRawPointer) {
         let rows = input.rows
         let prepare = kernels.raw.pointee.linear.prepare
-        let panelRows = Int(apus_panel_rows(kind))
+        let panelRows = Int(apus_panel_rows(kind, Int64(rows.rowCount)))
         let job = PrepareJob(
             operation: input.operation,
             kernel: kind == APUS_ACTIVATION_Q8 ? prepare.0 : prepare.1,
@@ -54,9 +58,9 @@ public final class Compute {
                 input_stride: Int64(rows.stride),
                 rows: Int64(rows.rowCount),
                 inputs: Int64(rows.width),
-                panels: panels
-            ),
-            panelRows: Int64(panelRows)
+                panels: panels,
+                panel_rows: Int64(panelRows)
+            )
         )
         let panelCount = (rows.rowCount + panelRows - 1) / panelRows
         elementwise(prepareJobKernel, job, rows: panelCount, width: panelRows * rows.width)
@@ -79,13 +83,8 @@ public final class Compute {
     /// Adds each row of `other` to the same row of `rows`.
     package func add(_ other: FloatRows, to rows: FloatRows) {
         precondition(other.rowCount == rows.rowCount && other.width == rows.width)
-        for row in 0..<rows.rowCount {
-            kernels.raw.pointee.elementwise.add(
-                rows.base + row * rows.stride,
-                other.base + row * other.stride,
-                Int64(rows.width)
-            )
-        }
+        let work = AddedRows(add: kernels.raw.pointee.elementwise.add, target: rows, source: other)
+        elementwise(addRows, work, rows: rows.rowCount, width: rows.width)
     }
 
     // MARK: Elementwise
@@ -225,13 +224,30 @@ private struct PrepareJob: BitwiseCopyable {
     let operation: RowOperation?
     let kernel: apus_range_kernel
     let arguments: apus_prepare_args
-    let panelRows: Int64
 
     func run(_ begin: Int64, _ end: Int64, _ scratch: UnsafeMutableRawPointer) {
         for panel in begin..<end {
-            operation?.run(panel * panelRows, min((panel + 1) * panelRows, arguments.rows), scratch)
+            let first = panel * arguments.panel_rows
+            operation?.run(first, min(first + arguments.panel_rows, arguments.rows), scratch)
             withUnsafePointer(to: arguments) { kernel($0, panel, panel + 1, scratch) }
         }
+    }
+}
+
+private struct AddedRows: BitwiseCopyable {
+    let add: @convention(c) (UnsafeMutablePointer<Float>, UnsafePointer<Float>, Int64) -> Void
+    let target: FloatRows
+    let source: FloatRows
+}
+
+private let addRows: apus_range_kernel = { arguments, begin, end, _ in
+    let work = arguments.load(as: AddedRows.self)
+    for row in Int(begin)..<Int(end) {
+        work.add(
+            work.target.base + row * work.target.stride,
+            work.source.base + row * work.source.stride,
+            Int64(work.target.width)
+        )
     }
 }
 
@@ -333,6 +349,7 @@ package struct MatmulGroup: BitwiseCopyable {
                 outputs: Int64(matrix.outputCount),
                 inputs: Int64(matrix.inputCount),
                 panels: panels,
+                panel_rows: apus_panel_rows(matrix.format.activation, Int64(rowCount)),
                 rows: Int64(rowCount),
                 output: output.base,
                 output_stride: Int64(output.stride),

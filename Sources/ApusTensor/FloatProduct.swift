@@ -51,6 +51,7 @@ package final class FloatProduct {
                 outputs: Int64(b.rowCount),
                 inputs: Int64(b.width),
                 panels: UnsafeRawPointer(panels),
+                panel_rows: apus_panel_rows(APUS_ACTIVATION_F32, Int64(rows.rowCount)),
                 rows: Int64(rows.rowCount),
                 output: c.base + first * c.stride,
                 output_stride: Int64(c.stride),

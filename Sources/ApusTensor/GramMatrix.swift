@@ -98,6 +98,7 @@ private let multiplyColumns: apus_range_kernel = { arguments, begin, end, scratc
             outputs: Int64(columns),
             inputs: Int64(work.rowCount),
             panels: work.panels + first * lineByteCount,
+            panel_rows: apus_panel_rows(APUS_ACTIVATION_F32, Int64(work.columnCount - first)),
             rows: Int64(work.columnCount - first),
             output: work.sums.base + first * work.sums.stride + first,
             output_stride: Int64(work.sums.stride),

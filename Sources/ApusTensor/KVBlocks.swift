@@ -267,8 +267,7 @@ package final class KVBlocks {
             block_offset: pages == nil ? Int64(blockOffset) : 0
         )
         let kernels = KVKernels(type, compute)
-        let grain = max(1, 16_384 / keys.width)
-        compute.pool.run(kernels.append, arguments, count: rowCount, split: .claims(grain: grain))
+        compute.elementwise(kernels.append, arguments, rows: rowCount, width: 2 * keys.width)
         if let pages, let seal = kernels.seal {
             pages.seal(shape: shape, blockOffset: blockOffset, kernel: seal, compute: compute)
         }

@@ -22,12 +22,12 @@
 #define APUS_CHUNK_GROUPS 12     ///< groups of 32 inputs unpacked at a time
 #define APUS_FEW_ROWS 8          ///< the dot products of so many rows stay in registers
 #define APUS_PASS_ROWS 16        ///< so many rows at most meet a tile's weights each time that they are unpacked
-/// Above so many rows unpacking to memory pays; sooner for blocks whose scales are packed, too.
-#define APUS_UNPACKED_ROWS(block_length) ((block_length) == 256 ? 24 : 48)
 #define APUS_ROWS_AT_ONCE 3600   ///< a multiple of APUS_PANEL_ROWS whose accumulators fit the scratch
 #define APUS_PREFETCH_BYTES 8192
 
 _Static_assert(APUS_ROWS_AT_ONCE % APUS_PANEL_ROWS == 0, "whole panels");
+_Static_assert(APUS_PANEL_ROWS % APUS_FEW_ROWS == 0 && APUS_SMALL_PANEL_ROWS % APUS_FEW_ROWS == 0 &&
+               APUS_PASS_ROWS == 2 * APUS_FEW_ROWS, "each half of a pass lies in one panel");
 _Static_assert(APUS_SETS * APUS_COLUMNS * (sizeof(weight_group) * APUS_CHUNK_GROUPS +
                                           sizeof(vfloat) * APUS_ROWS_AT_ONCE) <= APUS_SCRATCH_BYTES, "fits the scratch");
 
@@ -168,14 +168,31 @@ typedef struct tile_sizes {
     apus_scale_place scales;
 } tile_sizes;
 
-/// Rows of a panel of `panel_rows`, from row `first` of all.
-APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile, int64_t output, int64_t panel_rows,
-                               int64_t first, int rows, vector_format format, tile_sizes sizes) {
+/// Up to APUS_FEW_ROWS rows of one panel.
+typedef struct panel_part {
+    const uint8_t *group;  ///< of the panel's rows, the next of 32 inputs
+    int64_t panel_rows, first;
+} panel_part;
+
+APUS_INLINE panel_part part_from(const apus_matmul_args *args, int64_t row) {
+    int64_t rows, start = apus_panel_start(args, row, &rows);
+    const uint8_t *panel = (const uint8_t *)args->panels + start * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
+    return (panel_part){panel, rows, row - start};
+}
+
+APUS_INLINE row_group next_group(panel_part *part) {
+    row_group group = rows_from(part->group, part->panel_rows, part->first);
+    part->group += part->panel_rows * APUS_PANEL_ROW_BYTES;
+    return group;
+}
+
+/// Rows from `first` on, a multiple of APUS_FEW_ROWS: each so many lie in one panel.
+APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile, int64_t output, int64_t first,
+                               int rows, vector_format format, tile_sizes sizes) {
     const uint8_t *ahead = tile + APUS_PREFETCH_BYTES, *goal = ahead;
-    const uint8_t *group = (const uint8_t *)args->panels +
-        first / APUS_PANEL_ROWS * APUS_PANEL_ROWS * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
-    vfloat sums[APUS_PARTS * APUS_PASS_ROWS];
     int low = rows < APUS_FEW_ROWS ? rows : APUS_FEW_ROWS;
+    panel_part lower = part_from(args, first), upper = part_from(args, rows > low ? first + low : first);
+    vfloat sums[APUS_PARTS * APUS_PASS_ROWS];
     for (int i = 0; i < APUS_PARTS * rows; i++) { sums[i] = (vfloat){}; }
     int64_t blocks = args->inputs / (sizes.groups_per_block * APUS_GROUP);
     for (int64_t block = 0; block < blocks; block++) {
@@ -188,17 +205,15 @@ APUS_INLINE void multiply_tile(const apus_matmul_args *args, const uint8_t *tile
 #pragma clang loop unroll(disable)
         for (int index = 0; index < sizes.groups_per_block; index++) {
             for (goal += sizes.group_bytes; ahead < goal; ahead += 64) { __builtin_prefetch(ahead, 0, 3); }
+            row_group of_lower = next_group(&lower), of_upper = rows > low ? next_group(&upper) : of_lower;
             for (int part = 0; part < APUS_PARTS; part++) {
                 weight_group weights;
                 format.unpack(&weights, &scales[part], body, index, part);
-                add_group(sums + part * rows, 1, low, &weights,
-                          rows_from(group, panel_rows, first % APUS_PANEL_ROWS), format.arithmetic);
+                add_group(sums + part * rows, 1, low, &weights, of_lower, format.arithmetic);
                 if (rows > low) {
-                    add_group(sums + part * rows + low, 1, rows - low, &weights,
-                              rows_from(group, panel_rows, first % APUS_PANEL_ROWS + low), format.arithmetic);
+                    add_group(sums + part * rows + low, 1, rows - low, &weights, of_upper, format.arithmetic);
                 }
             }
-            group += panel_rows * APUS_PANEL_ROW_BYTES;
         }
     }
     for (int part = 0; part < APUS_PARTS; part++) {
@@ -214,14 +229,12 @@ APUS_INLINE void multiply_few(const apus_matmul_args *args, int64_t begin, int64
     for (int64_t index = begin; index < end; index++) {
         const uint8_t *tile = (const uint8_t *)args->weights + index * tile_bytes;
         for (int64_t first = 0, rows; first < args->rows; first += rows) {
-            int64_t panel = first / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
-            int64_t panel_rows = args->rows - panel < APUS_PANEL_ROWS ? args->rows - panel : APUS_PANEL_ROWS;
-            int64_t left = panel + panel_rows - first;
+            int64_t left = args->rows - first;
             rows = left < APUS_FEW_ROWS ? left : left < 12 ? APUS_FEW_ROWS : left < APUS_PASS_ROWS ? 12 : APUS_PASS_ROWS;
             switch (rows) {
-#define CASE(rows)                                                                                              \
-    case rows:                                                                                                  \
-        multiply_tile(args, tile, index * APUS_TILE_ROWS, panel_rows, first, rows, format, sizes);              \
+#define CASE(rows)                                                                            \
+    case rows:                                                                                \
+        multiply_tile(args, tile, index * APUS_TILE_ROWS, first, rows, format, sizes);        \
         break;
                 CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(12) CASE(16)
 #undef CASE

@@ -41,7 +41,7 @@ PANEL_KERNELS(halves_minimum_2_bit)
         const tile_sizes sizes = {                                                                                 \
             length / APUS_GROUP, sizeof(apus_##name##_block) * APUS_TILE_ROWS * APUS_GROUP / length,               \
             sizeof(apus_##name##_tile), APUS_SCALES_##place};                                                      \
-        if (args->rows <= APUS_UNPACKED_ROWS(length)) {                                                            \
+        if (args->rows <= APUS_RUN_ROWS) {                                                                         \
             multiply_few(args, begin, end, format, sizes);                                                         \
         } else {                                                                                                   \
             multiply_many(args, begin, end, scratch, format, sizes);                                               \

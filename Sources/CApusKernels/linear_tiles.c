@@ -262,9 +262,8 @@ void apus_fill_quantized_format(apus_format *format, int32_t type) {
     format->unpack_row = entry->unpack_row;
 }
 
-int64_t apus_panel_rows(apus_activation activation) {
-    (void)activation;
-    return APUS_PANEL_ROWS;
+int64_t apus_panel_rows(apus_activation activation, int64_t rows) {
+    return activation == APUS_ACTIVATION_Q8 && rows <= APUS_RUN_ROWS ? APUS_SMALL_PANEL_ROWS : APUS_PANEL_ROWS;
 }
 
 int64_t apus_panel_offset(apus_activation activation, int64_t row, int64_t inputs) {

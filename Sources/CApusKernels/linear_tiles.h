@@ -14,6 +14,7 @@
 #define APUS_TILE_ROWS 16
 #define APUS_GROUP 32         ///< elements of an activation group and of a weight block
 #define APUS_PANEL_ROWS 24    ///< rows of a full activation panel; the last panel holds the rest
+#define APUS_SMALL_PANEL_ROWS 8  ///< the same where rows are few
 #define APUS_PANEL_ROW_BYTES 44  ///< per row and group: 32 codes, scale, scaled sum, two half sums
 
 /// A panel of n rows is a sequence of groups, each of n * 44 bytes: codes [n][32], scales s [n], t = s times the sum of
@@ -31,11 +32,19 @@ static inline const int32_t *_Nonnull apus_panel_half_sums(const uint8_t *_Nonnu
     return (const int32_t *)(group + rows * 40);
 }
 
+/// The panel that holds row `row`: its first row and how many rows it has.
+static inline int64_t apus_panel_start(const apus_matmul_args *_Nonnull args, int64_t row, int64_t *_Nonnull rows) {
+    int64_t start = args->panel_rows == APUS_SMALL_PANEL_ROWS ? row / APUS_SMALL_PANEL_ROWS * APUS_SMALL_PANEL_ROWS
+                                                              : row / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
+    *rows = args->rows - start < args->panel_rows ? args->rows - start : args->panel_rows;
+    return start;
+}
+
 /// The panel with number `index`: its groups, its first row and how many rows it has.
 static inline uint8_t *_Nonnull apus_prepared_panel(const apus_prepare_args *_Nonnull args, int64_t index,
                                                     int64_t *_Nonnull first, int64_t *_Nonnull rows) {
-    *first = index * APUS_PANEL_ROWS;
-    *rows = args->rows - *first < APUS_PANEL_ROWS ? args->rows - *first : APUS_PANEL_ROWS;
+    *first = index * args->panel_rows;
+    *rows = args->rows - *first < args->panel_rows ? args->rows - *first : args->panel_rows;
     return (uint8_t *)args->panels + *first * (args->inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
 }
 

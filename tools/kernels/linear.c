@@ -14,6 +14,7 @@ typedef struct shape { int64_t rows, inputs, outputs; } shape;
 typedef struct problem {
     const apus_format *format;
     shape shape;
+    int64_t panel_rows;
     uint8_t *weights, *tiles;
     float *input, *bias, *residual;
 } problem;
@@ -21,7 +22,7 @@ typedef struct problem {
 static const float input_extremes[] = {0, -0.0f, 0x1p-100f, 0x1p-101f, 1e-40f, 3e38f, -3e38f, INFINITY, -INFINITY, NAN};
 
 static problem make_problem(generator *random, const apus_format *format, shape shape, weight_style style) {
-    problem it = {.format = format, .shape = shape};
+    problem it = {.format = format, .shape = shape, .panel_rows = apus_panel_rows(format->activation, shape.rows)};
     it.weights = make_weights(random, format->type, shape.outputs, shape.inputs, style);
     it.tiles = pack_matrix(format, it.weights, shape.outputs, shape.inputs);
     it.input = allocate(shape.rows * shape.inputs * 4);
@@ -47,9 +48,8 @@ static void free_problem(problem it) {
 }
 
 static void prepare(const apus_kernels *table, problem it, void *panels) {
-    apus_prepare_args args = {it.input, it.shape.inputs, it.shape.rows, it.shape.inputs, panels};
-    int64_t panel_rows = apus_panel_rows(it.format->activation);
-    table->linear.prepare[it.format->activation](&args, 0, (it.shape.rows + panel_rows - 1) / panel_rows, panels);
+    apus_prepare_args args = {it.input, it.shape.inputs, it.shape.rows, it.shape.inputs, panels, it.panel_rows};
+    table->linear.prepare[it.format->activation](&args, 0, (it.shape.rows + it.panel_rows - 1) / it.panel_rows, panels);
 }
 
 /// Runs the problem on a tier, the tiles in two ranges cut at `cut`; bit 0 of `extras` adds the bias, bit 1 the residual.
@@ -60,7 +60,7 @@ static void solve_cut(const apus_kernels *table, problem it, const void *panels,
     memcpy(output, it.residual, (size_t)(it.shape.rows * it.shape.outputs) * sizeof(float));
     apus_matmul_args args = {
         .weights = it.tiles, .outputs = it.shape.outputs, .inputs = it.shape.inputs, .panels = panels,
-        .rows = it.shape.rows, .output = output, .output_stride = it.shape.outputs,
+        .panel_rows = it.panel_rows, .rows = it.shape.rows, .output = output, .output_stride = it.shape.outputs,
         .bias = extras & 1 ? it.bias : NULL, .accumulates = extras >> 1 & 1,
     };
     int64_t tiles = (it.shape.outputs + format->tile_rows - 1) / format->tile_rows;
@@ -139,8 +139,8 @@ static void check_meaning(generator *random, const apus_format *format) {
 static float *quantized_rows(problem it, const uint8_t *panels) {
     float *rows = allocate(it.shape.rows * it.shape.inputs * 4);
     for (int64_t row = 0; row < it.shape.rows; row++) {
-        int64_t first = row / APUS_PANEL_ROWS * APUS_PANEL_ROWS, left = it.shape.rows - first;
-        int64_t count = left < APUS_PANEL_ROWS ? left : APUS_PANEL_ROWS;
+        int64_t first = row / it.panel_rows * it.panel_rows, left = it.shape.rows - first;
+        int64_t count = left < it.panel_rows ? left : it.panel_rows;
         const uint8_t *group = panels + first * (it.shape.inputs / APUS_GROUP) * APUS_PANEL_ROW_BYTES;
         for (int64_t i = 0; i < it.shape.inputs; i++) {
             const int8_t *codes = (const int8_t *)apus_panel_codes(group, row - first);
@@ -175,11 +175,12 @@ static void check_error(problem it, const uint8_t *panels, const float *found) {
 
 /// Where ranges are cut, as threads do, and how many rows go together changes no bit; nor does packing, of any length.
 static void check_independence(generator *random, const apus_format *format, int64_t inputs) {
-    problem it = make_problem(random, format, (shape){61, inputs, 49}, WEIGHTS_PLAIN), alone = it;
+    problem it = make_problem(random, format, (shape){61, inputs, 49}, WEIGHTS_PLAIN), alone = it, block = it;
     int64_t count = it.shape.rows * it.shape.outputs;
     uint8_t *panels = allocate(apus_activation_bytes(format->activation, it.shape.rows, inputs));
     float *whole = allocate(count * 4), *found = allocate(count * 4), *decoded = allocate(inputs * 8);
     alone.shape.rows = 1;
+    block.panel_rows = APUS_PANEL_ROWS;  // as the last block of many rows has them
     for (int64_t output = 0; output < it.shape.outputs; output++) {
         apus_codec_for_type(format->type)->decode(it.weights + output * row_bytes(format->type, inputs), decoded, inputs);
         format->unpack_row(it.tiles + output / 16 * format->tile_bytes(inputs), output % 16, inputs, decoded + inputs);
@@ -191,6 +192,10 @@ static void check_independence(generator *random, const apus_format *format, int
         prepare(table, it, panels);
         solve_cut(table, it, panels, 0, 0, whole);
         if (tier == (int)apus_best_tier()) { check_error(it, panels, whole); }
+        prepare(table, block, panels);
+        solve_cut(table, block, panels, 0, 0, found);
+        expect_of(same_floats(whole, found, count), "matmul of large panels", (apus_tier)tier, it, 0);
+        prepare(table, it, panels);
         for (int64_t cut = 1; cut < 4; cut++) {
             solve_cut(table, it, panels, 0, cut, found);
             expect_of(same_floats(whole, found, count), "matmul in other ranges", (apus_tier)tier, it, 0);
@@ -227,6 +232,8 @@ void check_linear(void) {
                 check_tiers(&random, format, (shape){rows, inputs, outputs}, (weight_style)style);
             }
         }
+        check_tiers(&random, format, (shape){APUS_RUN_ROWS, 768, 80}, WEIGHTS_PLAIN);
+        check_tiers(&random, format, (shape){APUS_RUN_ROWS + 1, 768, 80}, WEIGHTS_EXTREME);
         check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_PLAIN);
         check_tiers(&random, format, (shape){131, 768, 80}, WEIGHTS_EXTREME);
         check_tiers(&random, format, (shape){4100, 256, 17}, WEIGHTS_PLAIN);
@@ -245,12 +252,12 @@ static uint64_t hash_rows(const apus_kernels *table, int index, int64_t rows, we
     void *panels = allocate(apus_activation_bytes(format->activation, rows, inputs));
     void *scratch = allocate(APUS_SCRATCH_BYTES);
     fill_floats(&random, input, rows * inputs, style == WEIGHTS_PLAIN ? FLOATS_PLAIN : FLOATS_EDGES);
-    int64_t panel_rows = apus_panel_rows(format->activation);
-    apus_prepare_args prepare = {input, inputs, rows, inputs, panels};
+    int64_t panel_rows = apus_panel_rows(format->activation, rows);
+    apus_prepare_args prepare = {input, inputs, rows, inputs, panels, panel_rows};
     table->linear.prepare[format->activation](&prepare, 0, (rows + panel_rows - 1) / panel_rows, scratch);
     apus_matmul_args matmul = {
-        .weights = tiles, .outputs = outputs, .inputs = inputs, .panels = panels, .rows = rows, .output = output,
-        .output_stride = outputs,
+        .weights = tiles, .outputs = outputs, .inputs = inputs, .panels = panels, .panel_rows = panel_rows, .rows = rows,
+        .output = output, .output_stride = outputs,
     };
     format->matmul(&matmul, 0, (outputs + format->tile_rows - 1) / format->tile_rows, scratch);
     hash = hash_floats(hash, output, rows * outputs);

@@ -55,14 +55,15 @@ typedef struct layer_bench {
 } layer_bench;
 
 static void prepare(const layer_bench *b, apus_activation kind, const float *input, int64_t rows) {
-    int64_t panel_rows = apus_panel_rows(kind), grain = 16384 / (panel_rows * b->inputs);
-    apus_prepare_args args = {input, b->inputs, rows, b->inputs, b->panels};
+    int64_t panel_rows = apus_panel_rows(kind, rows), grain = 4096 / (panel_rows * b->inputs);
+    apus_prepare_args args = {input, b->inputs, rows, b->inputs, b->panels, panel_rows};
     run_units(b->kernels->prepare[kind], &args, (rows + panel_rows - 1) / panel_rows, grain > 1 ? grain : 1);
 }
 
 static void multiply(const layer_bench *b, const apus_format *format, const uint8_t *weights, int64_t rows, float *output) {
     apus_matmul_args args = {
-        .weights = weights, .outputs = b->outputs, .inputs = b->inputs, .panels = b->panels, .rows = rows,
+        .weights = weights, .outputs = b->outputs, .inputs = b->inputs, .panels = b->panels,
+        .panel_rows = apus_panel_rows(format->activation, rows), .rows = rows,
         .output = output, .output_stride = b->outputs,
     };
     int64_t tiles = (b->outputs + format->tile_rows - 1) / format->tile_rows;

@@ -16,6 +16,7 @@ typedef struct apus_prepare_args {
     int64_t rows;
     int64_t inputs;
     void *_Nonnull panels;        ///< apus_activation_bytes(kind, rows, inputs), 64-byte aligned
+    int64_t panel_rows;           ///< apus_panel_rows(kind, rows)
 } apus_prepare_args;
 
 /// One matrix times prepared rows. Units are tiles of outputs.
@@ -24,6 +25,7 @@ typedef struct apus_matmul_args {
     int64_t outputs;
     int64_t inputs;
     const void *_Nonnull panels;
+    int64_t panel_rows;            ///< as they were prepared
     int64_t rows;
     float *_Nonnull output;        ///< rows x outputs
     int64_t output_stride;         ///< floats from row to row
@@ -58,9 +60,10 @@ typedef struct apus_format {
     apus_range_kernel _Nonnull matmul;
 } apus_format;
 
-/// Up to so many rows each thread does best with a run of tiles of its own: the kernels prefetch from tile to tile, and a
-/// short claim begins cold and ends with prefetches of another thread's tiles.
-#define APUS_RUN_ROWS 24
+/// Up to so many rows the kernels of quantized types unpack a tile in registers, a few rows at a time, and prefetch from tile
+/// to tile. So each thread does best with a run of tiles of its own: a short claim begins cold and ends with prefetches of
+/// another thread's tiles. Above, unpacking to memory pays.
+#define APUS_RUN_ROWS 64
 
 #define APUS_FORMAT_COUNT 18
 
@@ -75,8 +78,8 @@ void apus_quantization_rest(const float *_Nonnull x, int64_t count, float *_Nonn
 /// Packs columns. The same on every tier.
 void apus_pack_columns(const void *_Nonnull args, int64_t begin, int64_t end, void *_Nonnull scratch);
 
-/// Rows in a panel of prepared activations.
-int64_t apus_panel_rows(apus_activation activation);
+/// Rows in a full panel when `rows` are prepared: few, where they are few, so that threads share them.
+int64_t apus_panel_rows(apus_activation activation, int64_t rows);
 /// Where the panel begins whose first row is `row`, in bytes.
 int64_t apus_panel_offset(apus_activation activation, int64_t row, int64_t inputs);
 /// Bytes of the panels for `rows` rows of `inputs` inputs.

@@ -263,8 +263,7 @@ static void multiply_output(const apus_matmul_args *args, const apus_tile_layout
         apus_tile_gather(layout, tile, block, output % APUS_TILE_ROWS, file_block);
         decode(file_block, &weights);
         for (int64_t row = first; row < last; row++) {
-            int64_t panel = row / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
-            int64_t rows = args->rows - panel < APUS_PANEL_ROWS ? args->rows - panel : APUS_PANEL_ROWS;
+            int64_t rows, panel = apus_panel_start(args, row, &rows);
             const uint8_t *groups = (const uint8_t *)args->panels +
                 (panel * (args->inputs / APUS_GROUP) + block * groups_per_block * rows) * APUS_PANEL_ROW_BYTES;
             for (int index = 0; index < groups_per_block; index++) {

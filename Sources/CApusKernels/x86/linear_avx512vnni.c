@@ -40,6 +40,7 @@ APUS_INLINE int code_offset(int offset, int bits) {
 APUS_INLINE void dot_steps(vint *dots, int columns, int rows, const weight_group *weights, const int8_t *codes,
                            int first, int steps, int bits) {
     (void)bits;
+#pragma clang loop unroll(full)
     for (int s = first; s < first + steps; s++) {
         for (int row = 0; row < rows; row++) {
             int32_t four;
