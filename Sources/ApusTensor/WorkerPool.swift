@@ -34,6 +34,9 @@ package final class WorkerPool {
 
     deinit { shared.stop() }
 
+    /// Makes the calling thread one that computes: to be called once by the thread that will call `run` all its life.
+    package static func adoptCaller() { apus_ask_for_long_slices() }
+
     /// Runs units `0 ..< count` of an operation and returns when all are done.
     ///
     /// `args` must stay valid during the call, which the caller's stack guarantees; nothing is allocated.
@@ -190,6 +193,7 @@ private final class Shared: @unchecked Sendable {
     }
 
     func serve(thread: Int) {
+        apus_ask_for_long_slices()
         var seen = 0
         while true {
             seen = waitForJob(after: seen)

@@ -92,6 +92,7 @@ public final class Engine: Sendable {
                 }
             }
             loop.step()
+            EngineThread.yield()
         }
     }
 }

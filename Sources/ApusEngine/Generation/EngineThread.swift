@@ -1,4 +1,5 @@
 internal import ApusCore
+internal import ApusTensor
 internal import Dispatch
 
 #if canImport(Glibc)
@@ -46,6 +47,9 @@ enum EngineThread {
         #endif
     }
 
+    /// Lets threads that wait for this core run first.
+    static func yield() { sched_yield() }
+
     private final class Body {
         private let end: EngineEnd
         private var run: (() -> Void)?
@@ -56,6 +60,7 @@ enum EngineThread {
         }
 
         func runOnce() {
+            WorkerPool.adoptCaller()
             run?()
             run = nil
             end.note()

@@ -1,7 +1,8 @@
 """The gaps between 8 streams' tokens while a 6,000-token prompt runs, beside those of the same tokens without it.
 
 Contexts grow while the prompt runs, and gaps with them: hence a second run of the same streams without the prompt, whose gaps
-between the same tokens count. The median before the prompt came is printed too.
+between the same tokens count. The median before the prompt came is printed too. Streams that hold characters of several
+tokens are left out.
 """
 import random
 import statistics
@@ -39,13 +40,18 @@ def measure(model, path, options):
         sent, first = prompt["sent"], prompt["times"][0]
         if any(0 <= stream["done"] < first for stream in streams):
             raise SystemExit("a stream ended before the long prompt did")
-        before = statistics.median(load.gaps(streams, max(stream["times"][0] for stream in streams), sent))
-        beside = load.gaps(streams, sent, first)
         # The tokens that came while the prompt ran, as ranges of each stream.
         ranges = [(sum(at < sent for at in stream["times"]), sum(at <= first for at in stream["times"])) for stream in streams]
         alone, _ = served(path, streams_for(path, run, [end for _, end in ranges], awaited=True))
+        # A character of several tokens comes in one piece: the gap around it is none between tokens.
+        whole = [index for index, stream in enumerate(alone) if len(stream["times"]) == stream["tokens"]]
+        if len(whole) < STREAMS - 2:
+            raise SystemExit("too many streams with characters of several tokens")
+        streams = [streams[index] for index in whole]
+        before = statistics.median(load.gaps(streams, max(stream["times"][0] for stream in streams), sent))
+        beside = load.gaps(streams, sent, first)
         without = statistics.median(
-            gap for stream, (start, _) in zip(alone, ranges) for gap in load.gaps([{"times": stream["times"][start:]}]))
+            gap for index in whole for gap in load.gaps([{"times": alone[index]["times"][ranges[index][0]:]}]))
         high = load.percentile(beside, 0.95)
         ratios.append(high / without)
         count = statistics.median(end - start for start, end in ranges)
