@@ -39,7 +39,14 @@ public final class Compute {
             max(rows * width / threadCount, Self.elementwiseShare.lowerBound),
             Self.elementwiseShare.upperBound
         )
-        pool.run(kernel, arguments, count: rows, split: .claims(grain: max(1, share / max(1, width))))
+        // Many rows stay with the thread that multiplies them: they are in its core's cache.
+        let isLarge = rows * width >= 4 * threadCount * Self.elementwiseShare.upperBound
+        pool.run(
+            kernel,
+            arguments,
+            count: rows,
+            split: isLarge ? .runs() : .claims(grain: max(1, share / max(1, width)))
+        )
     }
 
     // MARK: Linear layers
@@ -67,8 +74,10 @@ public final class Compute {
     }
 
     /// Several matrices with one input, as one operation: their tiles form one list of units.
-    package func matmul(_ group: borrowing MatmulGroup) {
-        let split: WorkSplit = group.rowCount <= Int(APUS_RUN_ROWS) ? .runs : .claims(grain: 4)
+    package func matmul(_ group: consuming MatmulGroup) {
+        let isFew = group.rowCount <= Int(APUS_RUN_ROWS)
+        let isDivided = !isFew && group.divideRows(among: threadCount)
+        let split: WorkSplit = isFew ? .runs() : isDivided ? .runs(grain: 4) : .claims(grain: 4)
         pool.run(matmulGroupKernel, group, count: group.unitCount, split: split)
     }
 
@@ -299,7 +308,8 @@ package struct RotaryTable {
 /// Up to three matrices that read the same prepared rows.
 ///
 /// A unit is a tile of outputs for a block of rows. All tiles of a block come before the next block: its panels stay in
-/// the second-level cache while the weights pass by.
+/// the second-level cache while the weights pass by. Where each thread has blocks of its own, it finds the rows that it
+/// prepared there, and what it leaves there is read by itself: caches that threads don't share exchange less.
 package struct MatmulGroup: BitwiseCopyable {
     fileprivate struct Part: BitwiseCopyable {
         let arguments: apus_matmul_args
@@ -317,8 +327,10 @@ package struct MatmulGroup: BitwiseCopyable {
         }
     }
 
-    /// Whole panels of every kind of activation.
-    private static let blockRowCount = 288
+    /// Rows of a block: whole panels of every kind of activation.
+    ///
+    /// Blocks of a thread's own have the lower bound at least, as each thread reads all weights.
+    private static let blockRowCounts = 144...288
 
     /// Rows of the output.
     package let rowCount: Int
@@ -327,12 +339,24 @@ package struct MatmulGroup: BitwiseCopyable {
     private var third: Part?
     private var tileCount = 0
     private var partCount = 0
+    private var blockRowCount = blockRowCounts.upperBound
 
     package init(rowCount: Int) {
         self.rowCount = rowCount
     }
 
-    fileprivate var unitCount: Int { (rowCount + Self.blockRowCount - 1) / Self.blockRowCount * tileCount }
+    fileprivate var unitCount: Int { (rowCount + blockRowCount - 1) / blockRowCount * tileCount }
+
+    /// Gives all threads equally many blocks of their own.
+    /// - Returns: false if rows are too few for that.
+    fileprivate mutating func divideRows(among threadCount: Int) -> Bool {
+        let (lower, upper) = (Self.blockRowCounts.lowerBound, Self.blockRowCounts.upperBound)
+        guard rowCount >= threadCount * lower else { return false }
+        let blockCount = (rowCount + threadCount * upper - 1) / (threadCount * upper) * threadCount
+        let panel = Int(apus_panel_rows(APUS_ACTIVATION_F32, Int64(rowCount)))
+        blockRowCount = ((rowCount + blockCount - 1) / blockCount + panel - 1) / panel * panel
+        return true
+    }
 
     /// Adds a matrix: `output` gets (or, accumulating, is increased by) its product with the prepared rows.
     package mutating func append(
@@ -393,7 +417,7 @@ package struct MatmulGroup: BitwiseCopyable {
         let upper = min(tiles.upperBound - offset, part.tileCount)
         offset += part.tileCount
         guard lower < upper else { return }
-        let arguments = part.arguments(first: block * Self.blockRowCount, count: Self.blockRowCount)
+        let arguments = part.arguments(first: block * blockRowCount, count: blockRowCount)
         withUnsafePointer(to: arguments) { part.kernel($0, Int64(lower), Int64(upper), scratch) }
     }
 }

@@ -306,7 +306,7 @@ package final class KVBlocks {
         // Few rows of every slice read keys and values once, prefetching from unit to unit; many rows of one compute, and
         // unevenly under the mask.
         let attend = KVKernels(type, compute).attend
-        compute.pool.run(attend, arguments, count: units, split: mostRows <= 8 ? .runs : .claims(grain: 1))
+        compute.pool.run(attend, arguments, count: units, split: mostRows <= 8 ? .runs() : .claims(grain: 1))
         let merges = Int(apus_merge_units(&arguments))
         compute.pool.run(
             compute.kernels.raw.pointee.attention.merge,

@@ -32,7 +32,7 @@ public final class ReadProbe {
         repeat {
             if position + Self.stretchByteCount > Self.readByteCount { position = 0 }
             let chunkCount = Self.stretchByteCount / readChunkByteCount
-            compute.pool.run(readChunks, ReadArguments(buffer: buffer + position), count: chunkCount, split: .runs)
+            compute.pool.run(readChunks, ReadArguments(buffer: buffer + position), count: chunkCount, split: .runs())
             position += Self.stretchByteCount
             bytes += Self.stretchByteCount
         } while start.duration(to: .now) < duration

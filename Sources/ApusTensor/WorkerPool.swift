@@ -9,8 +9,9 @@ import Darwin
 
 /// How an operation's units are spread over the threads.
 package enum WorkSplit {
-    /// A long run of neighbouring units per thread and a small shared rest: reading weights once, at full bandwidth.
-    case runs
+    /// A long run of neighbouring units per thread and a small shared rest, both in multiples of `grain`: reading weights
+    /// once, at full bandwidth, or rows that the same thread worked on before.
+    case runs(grain: Int = 1)
     /// Claims of `grain` units from one counter: work whose cost per unit is large or uneven.
     case claims(grain: Int)
 }
@@ -48,7 +49,10 @@ package final class WorkerPool {
     ) {
         guard count > 0 else { return }
         withUnsafePointer(to: arguments) { pointer in
-            let smallest = if case .claims(let grain) = split { grain } else { 1 }
+            let smallest =
+                switch split {
+                case .runs(let grain), .claims(let grain): grain
+                }
             if threadCount == 1 || count <= smallest {
                 kernel(pointer, 0, Int64(count), shared.scratch)
             } else {
@@ -83,10 +87,10 @@ private struct Job {
         self.arguments = arguments
         self.count = count
         switch split {
-        case .runs:
+        case .runs(let grain):
             // An eighth is shared, in small claims: enough to even out a neighbour's noise.
-            runLength = count * 7 / 8 / threadCount
-            grain = max(1, count / 8 / threadCount / 4)
+            runLength = count * 7 / 8 / threadCount / grain * grain
+            self.grain = max(1, count / 8 / threadCount / 4 / grain) * grain
         case .claims(let grain):
             runLength = 0
             self.grain = grain

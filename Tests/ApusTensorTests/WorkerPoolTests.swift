@@ -20,7 +20,10 @@ import Testing
             let isAligned = UInt(bitPattern: scratch) % 64 == 0
             if begin > end || !isAligned { counters.faults[0] = 1 }
         }
-        for split in [WorkSplit.runs, .claims(grain: 1), .claims(grain: 4), .claims(grain: 999)] {
+        for split in [
+            WorkSplit.runs(), .runs(grain: 4), .runs(grain: 999), .claims(grain: 1), .claims(grain: 4),
+            .claims(grain: 999),
+        ] {
             let counters = Counters(
                 visits: arena.allocate(Int32.self, count: count),
                 faults: arena.allocate(Int32.self, count: 1)
@@ -29,7 +32,7 @@ import Testing
             #expect((0..<count).allSatisfy { counters.visits[$0] == 1 }, "\(split)")
             #expect(counters.faults[0] == 0)
         }
-        pool.run(kernel, 0, count: 0, split: .runs)
+        pool.run(kernel, 0, count: 0, split: .runs())
     }
 
     @Test func aLongRunOfSmallOperationsLosesNone() throws {
