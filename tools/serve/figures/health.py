@@ -11,7 +11,7 @@ import servers
 
 MODELS = "smollm2"
 STREAMS, PROMPTS, LENGTH, TRIALS = 32, 3, 6000, 10
-ARRIVAL, SECONDS = 5, 15  # when the long prompts come, and how long is measured from then on: the first is done after some 20
+ARRIVAL, SECONDS = 5, 6  # when the long prompts come, and how long is measured from then on: the first is done after some 10
 
 
 def running(url):
