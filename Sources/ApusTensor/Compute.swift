@@ -35,18 +35,13 @@ public final class Compute {
         rows: Int,
         width: Int
     ) {
-        let share = min(
-            max(rows * width / threadCount, Self.elementwiseShare.lowerBound),
-            Self.elementwiseShare.upperBound
-        )
+        let (smallest, largest) = (Self.elementwiseShare.lowerBound, Self.elementwiseShare.upperBound)
+        let threadShare = rows * width / threadCount
         // Many rows stay with the thread that multiplies them: they are in its core's cache.
-        let isLarge = rows * width >= 4 * threadCount * Self.elementwiseShare.upperBound
-        pool.run(
-            kernel,
-            arguments,
-            count: rows,
-            split: isLarge ? .runs() : .claims(grain: max(1, share / max(1, width)))
-        )
+        let split: WorkSplit =
+            threadShare >= 4 * largest
+            ? .runs() : .claims(grain: max(1, min(max(threadShare, smallest), largest) / max(1, width)))
+        pool.run(kernel, arguments, count: rows, split: split)
     }
 
     // MARK: Linear layers
@@ -75,9 +70,7 @@ public final class Compute {
 
     /// Several matrices with one input, as one operation: their tiles form one list of units.
     package func matmul(_ group: consuming MatmulGroup) {
-        let isFew = group.rowCount <= Int(APUS_RUN_ROWS)
-        let isDivided = !isFew && group.divideRows(among: threadCount)
-        let split: WorkSplit = isFew ? .runs() : isDivided ? .runs(grain: 4) : .claims(grain: 4)
+        let split = group.spread(over: threadCount)
         pool.run(matmulGroupKernel, group, count: group.unitCount, split: split)
     }
 
@@ -347,15 +340,15 @@ package struct MatmulGroup: BitwiseCopyable {
 
     fileprivate var unitCount: Int { (rowCount + blockRowCount - 1) / blockRowCount * tileCount }
 
-    /// Gives all threads equally many blocks of their own.
-    /// - Returns: false if rows are too few for that.
-    fileprivate mutating func divideRows(among threadCount: Int) -> Bool {
+    /// How the units go to the threads; where rows allow it, each thread gets equally many blocks of its own.
+    fileprivate mutating func spread(over threadCount: Int) -> WorkSplit {
         let (lower, upper) = (Self.blockRowCounts.lowerBound, Self.blockRowCounts.upperBound)
-        guard rowCount >= threadCount * lower else { return false }
+        guard rowCount > Int(APUS_RUN_ROWS) else { return .runs() }
+        guard rowCount >= threadCount * lower else { return .claims(grain: 4) }
         let blockCount = (rowCount + threadCount * upper - 1) / (threadCount * upper) * threadCount
         let panel = Int(apus_panel_rows(APUS_ACTIVATION_F32, Int64(rowCount)))
         blockRowCount = ((rowCount + blockCount - 1) / blockCount + panel - 1) / panel * panel
-        return true
+        return .runs(grain: 4)
     }
 
     /// Adds a matrix: `output` gets (or, accumulating, is increased by) its product with the prepared rows.

@@ -34,6 +34,7 @@ static inline const int32_t *_Nonnull apus_panel_half_sums(const uint8_t *_Nonnu
 
 /// The panel that holds row `row`: its first row and how many rows it has.
 static inline int64_t apus_panel_start(const apus_matmul_args *_Nonnull args, int64_t row, int64_t *_Nonnull rows) {
+    // Divisions by constants: this is asked for every tile.
     int64_t start = args->panel_rows == APUS_SMALL_PANEL_ROWS ? row / APUS_SMALL_PANEL_ROWS * APUS_SMALL_PANEL_ROWS
                                                               : row / APUS_PANEL_ROWS * APUS_PANEL_ROWS;
     *rows = args->rows - start < args->panel_rows ? args->rows - start : args->panel_rows;

@@ -45,7 +45,7 @@ static void pack(layer *l) {
 }
 
 static void prepare(int tier, layer *l) {
-    apus_prepare_args args = {l->input, l->inputs, l->rows, l->inputs, l->panels, apus_panel_rows(APUS_ACTIVATION_F32, l->rows)};
+    apus_prepare_args args = {l->input, l->inputs, l->rows, l->inputs, l->panels, APUS_FLOAT_PANEL};
     apus_kernels_for_tier((apus_tier)tier)->linear.prepare[APUS_ACTIVATION_F32](&args, 0, (l->rows + APUS_FLOAT_PANEL - 1) / APUS_FLOAT_PANEL, l->panels);
 }
 
@@ -98,7 +98,7 @@ static void check_layer(layer *l, bool bias, bool accumulates, void *scratch) {
         }
         memset(l->panels, 0, (size_t)(l->rows * l->inputs) * 4);
         prepare(tier, l);
-        apus_matmul_args args = {l->packed, l->outputs, l->inputs, l->panels, apus_panel_rows(APUS_ACTIVATION_F32, l->rows), l->rows, l->output, l->outputs,
+        apus_matmul_args args = {l->packed, l->outputs, l->inputs, l->panels, APUS_FLOAT_PANEL, l->rows, l->output, l->outputs,
                                  bias ? l->bias : NULL, accumulates};
         int64_t half = l->tiles / 2;
         format_of(tier, l->type)->matmul(&args, half, l->tiles, scratch);
